@@ -1,0 +1,142 @@
+/* Decides who speaks and whether that kind of message is theirs to send: one table, an empty cell
+ * is a refusal. The frame is the peer's, the key is CURVE's; nothing a message says about its
+ * sender is believed. It refuses to know what the messages mean. */
+#include "broker/dispatch.h"
+
+#include <string.h>
+
+#include "broker/handle.h"
+
+#define DISPATCH_KINDS (MESSAGE_BYE + 1) /* those above are the broker's own to say */
+
+enum {
+    SPARE_MESSAGES_PER_MINUTE = 600,
+    MESSAGES_PER_STATEMENT = 4,
+};
+
+typedef enum err (*dispatch_handler)(struct dispatch_call *call);
+
+/* Spent and expired one-time keys are greeted and may repeat their JOIN: its receipt may have been
+ * lost. */
+static const dispatch_handler handlers[DISPATCH_KINDS][WHO_COUNT] = {
+    [MESSAGE_HELLO] = {[WHO_MEMBER] = handle_hello,
+                       [WHO_ONCE] = handle_hello,
+                       [WHO_SPENT] = handle_hello,
+                       [WHO_EXPIRED] = handle_hello},
+    [MESSAGE_SUBMIT] = {[WHO_MEMBER] = handle_submit,
+                        [WHO_ONCE] = handle_submit,
+                        [WHO_SPENT] = handle_submit,
+                        [WHO_EXPIRED] = handle_submit},
+    [MESSAGE_FETCH] = {[WHO_MEMBER] = handle_fetch},
+    [MESSAGE_PING] = {[WHO_MEMBER] = handle_ping,
+                      [WHO_ONCE] = handle_ping,
+                      [WHO_SPENT] = handle_ping,
+                      [WHO_EXPIRED] = handle_ping},
+    [MESSAGE_BYE] = {[WHO_MEMBER] = handle_bye,
+                     [WHO_ONCE] = handle_bye,
+                     [WHO_SPENT] = handle_bye,
+                     [WHO_EXPIRED] = handle_bye},
+};
+
+static const enum err refusals[WHO_COUNT] = {
+    [WHO_STRANGER] = ERR_UNKNOWN_MEMBER, [WHO_MEMBER] = ERR_NOT_PERMITTED,
+    [WHO_ONCE] = ERR_NOT_PERMITTED,      [WHO_SPENT] = ERR_TOKEN_SPENT,
+    [WHO_EXPIRED] = ERR_TOKEN_EXPIRED,   [WHO_REVOKED] = ERR_REVOKED,
+};
+
+enum err
+dispatch_refusal(enum who who)
+{
+    return refusals[who];
+}
+
+enum who
+dispatch_who(const struct broker *broker, const struct curve_public *peer, int64_t log_time_ms,
+             const struct member **member_out)
+{
+    bool once = false;
+    const struct member *member = directory_find_curve(broker->directory, peer, &once);
+    *member_out = member;
+    if (member == NULL) {
+        return WHO_STRANGER;
+    }
+    if (!once) {
+        return member->state == MEMBER_ACTIVE ? WHO_MEMBER : WHO_REVOKED;
+    }
+    /* A revocation spends the invite too, so an open one of a revoked member is newer: it may come
+     * back. */
+    bool is_newest = memcmp(&member->once_curve, peer, sizeof(*peer)) == 0;
+    if (member->invite_spent || !is_newest) {
+        return member->state == MEMBER_REVOKED ? WHO_REVOKED : WHO_SPENT;
+    }
+    return log_time_ms > member->invite_expires_ms ? WHO_EXPIRED : WHO_ONCE;
+}
+
+enum err
+dispatch_message(struct dispatch_call *call)
+{
+    enum message_kind kind = call->message->kind;
+    dispatch_handler handler = (unsigned)kind < DISPATCH_KINDS ? handlers[kind][call->who] : NULL;
+    if (handler == NULL) {
+        enum err code = dispatch_refusal(call->who);
+        state_count_refusal(call->broker, code);
+        session_refuse(&call->broker->sessions, call->session, code, 0);
+        return ERR_OK;
+    }
+    return handler(call);
+}
+
+/* False when the peer has sent more than its share of messages: it is told so once a window, then
+ * not at all. */
+static bool
+is_within_share(struct broker *broker, struct session *session, struct instant now)
+{
+    const struct session_share share = {broker->statements_per_minute * MESSAGES_PER_STATEMENT +
+                                            SPARE_MESSAGES_PER_MINUTE,
+                                        SESSION_MINUTE_MS};
+    uint32_t retry_ms = 0;
+    if (session_charge(&session->messages, share, 1, now.boot_ms, &retry_ms)) {
+        return true;
+    }
+    state_count_refusal(broker, ERR_QUOTA);
+    if (session->messages.used == share.limit) {
+        session->messages.used = share.limit + 1;
+        session_refuse(&broker->sessions, session, ERR_QUOTA, retry_ms);
+    }
+    return false;
+}
+
+enum err
+broker_receive(struct broker *broker, const struct curve_public *peer, const struct route *route,
+               struct bytes frame, struct instant now)
+{
+    struct dispatch_call call = {.broker = broker, .now = now};
+    call.session = sessions_get(&broker->sessions, peer);
+    if (call.session == NULL) {
+        state_count_refusal(broker, ERR_BUSY); /* without a session there is nobody to answer */
+        return ERR_OK;
+    }
+    session_hear(call.session, route, now);
+    if (!is_within_share(broker, call.session, now)) {
+        return ERR_OK;
+    }
+    call.who = dispatch_who(broker, peer, state_log_time(broker, now), &call.member);
+    if (call.who == WHO_REVOKED || call.who == WHO_STRANGER) {
+        /* Nothing of theirs is even looked at. */
+        call.session->fetch.waiting = false;
+        state_count_refusal(broker, dispatch_refusal(call.who));
+        session_refuse(&broker->sessions, call.session, dispatch_refusal(call.who), 0);
+        return ERR_OK;
+    }
+    enum err err = message_decode(frame, &broker->received);
+    if (err_is_peer(err)) {
+        state_count_refusal(broker, err);
+        session_refuse(&broker->sessions, call.session, err, 0);
+        return ERR_OK;
+    }
+    if (err != ERR_OK) {
+        return err;
+    }
+    call.message = &broker->received;
+    return dispatch_message(&call);
+}

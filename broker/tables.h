@@ -1,0 +1,40 @@
+/* The broker's store: which tables there are and what their keys look like. The log (with the
+ * sealed parts beside it) is the truth; ids, mailbox, directory and loops are projections that
+ * broker_rebuild can make again. Numbers are places in broker_table_names. */
+#ifndef REFLOOP_BROKER_TABLES_H
+#define REFLOOP_BROKER_TABLES_H
+
+#include <string.h>
+
+#include "lib/loop/ident.h"
+#include "lib/store/kv.h"
+
+enum table {
+    TABLE_META,   /* word → value: "format" u8, "incarnation" 16 bytes, "probe" */
+    TABLE_LOG,    /* index u64 → log time i64 ‖ leaf */
+    TABLE_SEALED, /* index u64 → sealed bytes; apart, so that they can be erased and the log still
+                     verifies */
+    TABLE_IDS,    /* statement id → the receipt it was given (journal.c) */
+    TABLE_MAILBOX,   /* member handle u64 ‖ index u64 → 1 byte, enum journal_part */
+    TABLE_DIRECTORY, /* index u64 → empty: the entries that concern every member */
+    TABLE_LOOPS,     /* loop id → track_encode */
+    TABLE_COUNT
+};
+
+enum { TABLES_FORMAT = 1, MAILBOX_KEY_BYTES = 16 };
+
+static inline struct bytes
+tables_mailbox_key(uint64_t handle, uint64_t index, uint8_t out[MAILBOX_KEY_BYTES])
+{
+    (void)kv_key_u64(handle, out);
+    (void)kv_key_u64(index, out + 8);
+    return bytes_of(out, MAILBOX_KEY_BYTES);
+}
+
+static inline struct bytes
+tables_loop_key(const struct loop_id *loop)
+{
+    return bytes_of(loop->bytes, LOOP_ID_BYTES);
+}
+
+#endif

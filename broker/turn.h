@@ -1,0 +1,23 @@
+/* One turn: a list of cases judged, committed in as few transactions as the directory allows, and
+ * receipts signed. */
+#ifndef REFLOOP_BROKER_TURN_H
+#define REFLOOP_BROKER_TURN_H
+
+#include "broker/judge.h"
+
+enum {
+    TURN_STATEMENTS_MAX = 2048,        /* under one receipt signature */
+    TURN_BYTES_MAX = 16 * 1024 * 1024, /* keeps a transaction's dirty pages few */
+};
+
+struct turn_item {
+    struct judge_case judged;
+    struct judge_result result;
+};
+
+/* Judges and commits items in order, counts, wakes whoever waits for what was logged, and signs the
+ * receipts. A full disk is not an error: the items it concerns are refused as busy. */
+enum err
+turn_run(struct broker *broker, struct turn_item *items, size_t n, struct instant now) MUST_CHECK;
+
+#endif
