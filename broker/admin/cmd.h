@@ -1,0 +1,24 @@
+/* What each command does. Functions named cmd_ + a command return the exit code and have told
+ * whatever went wrong; cmd_print_ ones only turn the broker's answers into text. */
+#ifndef REFLOOP_BROKER_ADMIN_CMD_H
+#define REFLOOP_BROKER_ADMIN_CMD_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "broker/admin/admin.h"
+
+int cmd_init(struct admin *admin);
+int cmd_invite(struct admin *admin);
+int cmd_members(struct admin *admin);
+int cmd_revoke(struct admin *admin);
+int cmd_status(struct admin *admin);
+int cmd_check(struct admin *admin);
+
+/* `width` 0 cuts nothing. Errors are those of the stream, and ERR_MEMORY. */
+enum err cmd_print_members(const json_t *answer, int64_t now_ms, size_t width, bool emphasis,
+                           FILE *out) MUST_CHECK;
+/* `members` is the answer to that command. */
+void cmd_print_status(const json_t *status, const json_t *members, FILE *out);
+
+#endif

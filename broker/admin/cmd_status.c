@@ -1,0 +1,180 @@
+/* refloop-admin status and check. Decides which sentences tell an operator that all is well, or
+ * what is not; the numbers are the broker's. */
+#include "broker/admin/cmd.h"
+
+#include <string.h>
+
+#include "broker/admin/fields.h"
+#include "broker/admin/say.h"
+#include "broker/admin/talk.h"
+
+enum { FILL_WARN_PERCENT = 80, ERR_NUMBERS = 128 };
+
+static unsigned long long
+number(const json_t *object, const char *name)
+{
+    return (unsigned long long)fields_count(object, name);
+}
+
+static uint64_t
+count_state(const json_t *members, const char *state)
+{
+    uint64_t n = 0;
+    const json_t *list = json_object_get(members, "members");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *member = json_array_get(list, i);
+        bool counts =
+            strcmp(fields_text(member, "state"), state) == 0 && !fields_flag(member, "auditor");
+        n += counts ? 1 : 0;
+    }
+    return n;
+}
+
+static void
+print_network(const json_t *status, FILE *out)
+{
+    const json_t *network = json_object_get(status, "network");
+    int64_t started_ms = 0;
+    char started[CLOCK_TEXT_BYTES] = "a time it does not tell";
+    if (fields_time(status, "started", &started_ms)) {
+        say_time(started_ms, started);
+    }
+    say_line(out, "The broker of %s has been running since %s (version %s).",
+             fields_text(network, "name"), started, fields_text(status, "version"));
+    say_line(out, "Members reach it at %s; it listens on %s.", fields_text(network, "endpoint"),
+             fields_text(status, "listen"));
+    say_line(out, "The network's fingerprint is %s.", fields_text(network, "fingerprint"));
+}
+
+static void
+print_members(const json_t *status, const json_t *members, FILE *out)
+{
+    unsigned long long active = count_state(members, "active");
+    unsigned long long invited = count_state(members, "invited");
+    say_line(out, "%llu of %llu member%s online; %llu invited and not yet joined.",
+             number(status, "members_online"), active, active == 1 ? " is" : "s are", invited);
+}
+
+static void
+print_log(const json_t *status, FILE *out)
+{
+    int64_t newest_ms = 0;
+    char newest[CLOCK_TEXT_BYTES] = "?";
+    if (fields_time(status, "log_time", &newest_ms)) {
+        say_time(newest_ms, newest);
+    }
+    say_line(out, "The log has %llu entr%s and %llu loop%s; its newest entry is of %s.",
+             number(status, "entries"), number(status, "entries") == 1 ? "y" : "ies",
+             number(status, "loops"), say_plural(fields_count(status, "loops")), newest);
+    say_line(out,
+             "Since the start %llu statement%s %s accepted, %llu of them crossed with an earlier "
+             "one and changed nothing, %llu came again.",
+             number(status, "accepted"), say_plural(fields_count(status, "accepted")),
+             number(status, "accepted") == 1 ? "was" : "were", number(status, "superseded"),
+             number(status, "duplicates"));
+}
+
+static void
+print_disk(const json_t *status, FILE *out)
+{
+    unsigned long long fill = number(status, "fill_percent");
+    if (fields_flag(status, "read_only")) {
+        say_line(out, "THE DISK IS FULL: nothing new is taken in, and members are told to wait. "
+                      "Make room; it goes on by itself.");
+    }
+    if (fill >= FILL_WARN_PERCENT) {
+        say_line(out,
+                 "The store is %llu %% full: raise map_max_gib in broker.conf and start the "
+                 "broker again before new referrals are refused.",
+                 fill);
+    } else {
+        say_line(out, "The store is %llu %% full.", fill);
+    }
+}
+
+/* The words of the table for a code's name; a newer broker may know one that we do not. */
+static const char *
+text_of(const char *name)
+{
+    for (unsigned i = 1; i < ERR_NUMBERS; i++) {
+        if (strcmp(err_name((enum err)i), name) == 0) {
+            return err_text((enum err)i);
+        }
+    }
+    return "a reason this version of refloop-admin does not know";
+}
+
+static void
+print_refused(const json_t *status, FILE *out)
+{
+    json_t *refused = json_object_get(status, "refused");
+    const char *name = NULL;
+    json_t *count = NULL;
+    if (json_object_size(refused) == 0) {
+        say_line(out, "No statement or message was refused since the start.");
+    } else {
+        say_line(out, "Refused since the start:");
+    }
+    json_object_foreach(refused, name, count)
+    {
+        say_line(out, "%8lld  %s: %s", (long long)json_integer_value(count), name, text_of(name));
+    }
+    unsigned long long strangers = number(status, "handshakes_refused");
+    unsigned long long dropped = number(status, "dropped");
+    if (strangers > 0) {
+        say_line(out, "%llu connection%s with an unknown key %s turned away.", strangers,
+                 say_plural(strangers), strangers == 1 ? "was" : "were");
+    }
+    if (dropped > 0) {
+        say_line(out, "%llu message%s without a shape or a sender %s dropped.", dropped,
+                 say_plural(dropped), dropped == 1 ? "was" : "were");
+    }
+}
+
+void
+cmd_print_status(const json_t *status, const json_t *members, FILE *out)
+{
+    print_network(status, out);
+    print_members(status, members, out);
+    print_log(status, out);
+    print_disk(status, out);
+    print_refused(status, out);
+}
+
+int
+cmd_status(struct admin *admin)
+{
+    struct complaint complaint = {.text = ""};
+    json_auto_t *status = NULL;
+    json_auto_t *members = NULL;
+    enum err err = talk_ask(admin, "status", TALK_PATIENCE_MS, &status, &complaint);
+    if (err == ERR_OK && admin->options.json) {
+        return talk_print_json(admin, json_incref(status));
+    }
+    if (err == ERR_OK) {
+        err = talk_ask(admin, "members", TALK_PATIENCE_MS, &members, &complaint);
+    }
+    if (err != ERR_OK) {
+        return talk_fail(admin, err, complaint.text);
+    }
+    cmd_print_status(status, members, stdout);
+    return ADMIN_EXIT_DONE;
+}
+
+int
+cmd_check(struct admin *admin)
+{
+    struct complaint complaint = {.text = ""};
+    json_auto_t *answer = NULL;
+    enum err err = talk_ask(admin, "check", TALK_LONG_PATIENCE_MS, &answer, &complaint);
+    if (err != ERR_OK) {
+        return talk_fail(admin, err, complaint.text);
+    }
+    if (admin->options.json) {
+        return talk_print_json(admin, json_incref(answer));
+    }
+    say_line(stdout, "Yes: what is stored agrees with the log (%llu entr%s, %llu loop%s).",
+             number(answer, "entries"), number(answer, "entries") == 1 ? "y" : "ies",
+             number(answer, "loops"), say_plural(fields_count(answer, "loops")));
+    return ADMIN_EXIT_DONE;
+}
