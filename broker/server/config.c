@@ -2,11 +2,7 @@
  * --check-config, --print-config and config/broker.conf follow from it. */
 #include "broker/server/config.h"
 
-#include <string.h>
-
 #include "lib/base/file.h"
-
-enum { CONFIG_BYTES_MAX = 64 * 1024 };
 
 static const struct conf_key table[] = {
     {"listen", CONF_TEXT, 7, 200, "tcp://0.0.0.0:7707", "",
@@ -38,65 +34,9 @@ static const struct conf_key table[] = {
      "What one member may add to the store in a day; above it, statements are refused with a time\n"
      "to come back.",
      offsetof(struct config, mib_per_day)},
-    {"log_level", CONF_TEXT, 4, 7, "info", "", "error, warning, info or debug.",
-     offsetof(struct config, log_level)},
+    {"log_level", CONF_WORD, 0, 0, "info", "", "How much is said in the log.",
+     offsetof(struct config, log_level), logging_words},
 };
-
-static const char *const levels[LOGGING_LEVEL_COUNT] = {
-    [LOGGING_ERROR] = "error",
-    [LOGGING_WARNING] = "warning",
-    [LOGGING_INFO] = "info",
-    [LOGGING_DEBUG] = "debug",
-};
-
-static bool
-find_level(const char *name, enum logging_level *level_out)
-{
-    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
-        if (strcmp(levels[i], name) == 0) {
-            *level_out = (enum logging_level)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The table can bound a text's length but not its words, so the line is looked for again. */
-static unsigned
-line_of(struct bytes text, const char *name)
-{
-    unsigned line = 1;
-    size_t len = strlen(name);
-    for (size_t at = 0; at < text.len; line++) {
-        const uint8_t *start = text.data + at;
-        const uint8_t *end = memchr(start, '\n', text.len - at);
-        size_t line_len = end != NULL ? (size_t)(end - start) : text.len - at;
-        size_t blanks = 0;
-        while (blanks < line_len && (start[blanks] == ' ' || start[blanks] == '\t')) {
-            blanks++;
-        }
-        if (line_len - blanks > len && memcmp(start + blanks, name, len) == 0) {
-            return line;
-        }
-        at += line_len + 1;
-    }
-    return line;
-}
-
-static enum err
-check_level(const struct config *config, const char *path, struct complaint *complaint)
-{
-    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CONFIG_BYTES_MAX);
-    enum logging_level level;
-    if (find_level(config->log_level, &level)) {
-        return ERR_OK;
-    }
-    enum err err = file_read(path, &text);
-    return err != ERR_OK ? err
-                         : complain(complaint, ERR_CONFIG,
-                                    "%s:%u: log_level is error, warning, info or debug", path,
-                                    line_of(buffer_view(&text), "log_level"));
-}
 
 enum err
 config_load(const char *home, struct config *config_out, struct complaint *complaint)
@@ -108,9 +48,6 @@ config_load(const char *home, struct config *config_out, struct complaint *compl
         return complain(complaint, err, "the path of the home directory is too long");
     }
     err = conf_load(table, ARRAY_LEN(table), path, &config, sizeof(config), complaint);
-    if (err == ERR_OK) {
-        err = check_level(&config, path, complaint);
-    }
     if (err == ERR_OK && config.map_mib > config.map_max_gib * 1024) {
         err = complain(complaint, ERR_CONFIG, "%s: map_mib is more than map_max_gib", path);
     }
@@ -124,12 +61,4 @@ void
 config_print(const struct config *config, FILE *out)
 {
     conf_print(table, ARRAY_LEN(table), config, out);
-}
-
-enum logging_level
-config_level(const struct config *config)
-{
-    enum logging_level level = LOGGING_INFO;
-    (void)find_level(config->log_level, &level); /* checked when it was loaded */
-    return level;
 }

@@ -17,13 +17,12 @@ struct config {
     int64_t map_mib, map_max_gib;
     int64_t admit_below_percent;
     int64_t statements_per_minute, mib_per_day;
-    char log_level[CONF_TEXT_MAX];
+    int64_t log_level; /* enum logging_level */
 };
 
 /* ERR_CONFIG with file and line. */
 enum err
 config_load(const char *home, struct config *config_out, struct complaint *complaint) MUST_CHECK;
 void config_print(const struct config *config, FILE *out);
-enum logging_level config_level(const struct config *config);
 
 #endif

@@ -112,7 +112,7 @@ main(int argc, char **argv)
     if (arguments.print_config || arguments.check_config) {
         return ARGS_EXIT_OK;
     }
-    logging_set_level(config_level(&config));
+    logging_set_level((enum logging_level)config.log_level);
     if (!locked) {
         logging_line(LOGGING_WARNING, "memory.unlocked", "limit=memlock");
     }

@@ -99,6 +99,18 @@ store_text(const struct conf_key *key, struct bytes word, void *field)
     return true;
 }
 
+static bool
+store_word(const struct conf_key *key, struct bytes word, void *field)
+{
+    for (int64_t i = 0; key->words[i] != NULL; i++) {
+        if (bytes_equal(word, bytes_of_text(key->words[i]))) {
+            memcpy(field, &i, sizeof(i));
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 range_of_boolean(const struct conf_key *key, char *out)
 {
@@ -122,24 +134,46 @@ range_of_text(const struct conf_key *key, char *out)
 }
 
 static void
-print_boolean(const void *field, FILE *out)
+range_of_word(const struct conf_key *key, char *out)
 {
+    out[0] = '\0';
+    for (size_t i = 0; key->words[i] != NULL; i++) {
+        size_t len = strlen(out);
+        const char *before = i == 0 ? "" : key->words[i + 1] == NULL ? " or " : ", ";
+        (void)text_format(out + len, CONF_RANGE_MAX - len, "%s%s", before, key->words[i]);
+    }
+}
+
+static void
+print_boolean(const struct conf_key *key, const void *field, FILE *out)
+{
+    (void)key;
     bool value = false;
     memcpy(&value, field, sizeof(value));
     (void)fputs(value ? " yes" : " no", out);
 }
 
 static void
-print_integer(const void *field, FILE *out)
+print_integer(const struct conf_key *key, const void *field, FILE *out)
 {
+    (void)key;
     int64_t value = 0;
     memcpy(&value, field, sizeof(value));
     (void)fprintf(out, " %lld", (long long)value);
 }
 
 static void
-print_text(const void *field, FILE *out)
+print_word(const struct conf_key *key, const void *field, FILE *out)
 {
+    int64_t value = 0;
+    memcpy(&value, field, sizeof(value));
+    (void)fprintf(out, " %s", key->words[value]);
+}
+
+static void
+print_text(const struct conf_key *key, const void *field, FILE *out)
+{
+    (void)key;
     const char *value = field;
     (void)fprintf(out, "%s%s", value[0] != '\0' ? " " : "", value);
 }
@@ -147,11 +181,12 @@ print_text(const void *field, FILE *out)
 static const struct {
     bool (*store)(const struct conf_key *key, struct bytes word, void *field);
     void (*range)(const struct conf_key *key, char *out);
-    void (*print)(const void *field, FILE *out);
+    void (*print)(const struct conf_key *key, const void *field, FILE *out);
 } types[CONF_TYPE_COUNT] = {
     [CONF_INTEGER] = {store_integer, range_of_integer, print_integer},
     [CONF_BOOLEAN] = {store_boolean, range_of_boolean, print_boolean},
     [CONF_TEXT] = {store_text, range_of_text, print_text},
+    [CONF_WORD] = {store_word, range_of_word, print_word},
 };
 
 static bool
@@ -414,6 +449,20 @@ conf_load(const struct conf_key *keys, size_t n_keys, const char *path, void *ta
     return conf_parse(keys, n_keys, path, buffer_view(&text), target, target_size, complaint);
 }
 
+unsigned
+conf_line_of(struct bytes text, const char *name)
+{
+    bool more = text.len > 0;
+    for (unsigned line = 1; more; line++) {
+        struct bytes rest = without_comment(take_until(&text, '\n', &more));
+        bool found = false;
+        if (bytes_equal(trim(take_until(&rest, '=', &found)), bytes_of_text(name)) && found) {
+            return line;
+        }
+    }
+    return 1;
+}
+
 static void
 print_help(const char *help, FILE *out)
 {
@@ -443,7 +492,7 @@ conf_print(const struct conf_key *keys, size_t n_keys, const void *target, FILE 
                           key->fallback);
         }
         (void)fprintf(out, "%s =", key->name);
-        types[key->type].print(values + key->offset, out);
+        types[key->type].print(key, values + key->offset, out);
         (void)fputc('\n', out);
     }
 }

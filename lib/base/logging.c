@@ -15,14 +15,19 @@
 
 enum { LOGGING_LINE_BYTES = 1024 };
 
-static const struct {
-    const char *word;
-    int priority; /* of sd-daemon(3) */
-} levels[LOGGING_LEVEL_COUNT] = {
-    [LOGGING_ERROR] = {"error", 3},
-    [LOGGING_WARNING] = {"warning", 4},
-    [LOGGING_INFO] = {"info", 6},
-    [LOGGING_DEBUG] = {"debug", 7},
+const char *const logging_words[LOGGING_LEVEL_COUNT + 1] = {
+    [LOGGING_ERROR] = "error",
+    [LOGGING_WARNING] = "warning",
+    [LOGGING_INFO] = "info",
+    [LOGGING_DEBUG] = "debug",
+};
+
+/* sd-daemon(3) */
+static const int priorities[LOGGING_LEVEL_COUNT] = {
+    [LOGGING_ERROR] = 3,
+    [LOGGING_WARNING] = 4,
+    [LOGGING_INFO] = 6,
+    [LOGGING_DEBUG] = 7,
 };
 
 static _Atomic int highest_level = LOGGING_INFO;
@@ -37,12 +42,12 @@ static void
 format_head(enum logging_level level, char *out, size_t size)
 {
     if (getenv("JOURNAL_STREAM") != NULL) {
-        (void)text_format(out, size, "<%d>", levels[level].priority);
+        (void)text_format(out, size, "<%d>", priorities[level]);
         return;
     }
     char now[CLOCK_TEXT_BYTES];
     clock_format_utc(clock_now().wall_ms, now);
-    (void)text_format(out, size, "%s %s ", now, levels[level].word);
+    (void)text_format(out, size, "%s %s ", now, logging_words[level]);
 }
 
 /* A line that cannot be written is lost: there is nowhere left to say so. */

@@ -18,6 +18,9 @@ enum logging_level {
     LOGGING_LEVEL_COUNT
 };
 
+/* "error", "warning", "info", "debug", then NULL: places are levels. */
+extern const char *const logging_words[LOGGING_LEVEL_COUNT + 1];
+
 /* Lines above `level` are dropped. Default LOGGING_INFO. */
 void logging_set_level(enum logging_level level);
 

@@ -208,6 +208,50 @@ a_wrong_default_is_our_mistake(void **state)
 }
 
 static void
+words_are_one_of_a_list(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"low", "middle", "high", NULL};
+    static const struct conf_key level[] = {
+        {"level", CONF_WORD, 0, 0, "middle", "", "How much.", 0, words},
+    };
+    int64_t value = -1;
+    struct complaint complaint;
+    assert_int_equal(conf_parse(level, 1, "x.conf", bytes_of_text(""), &value, sizeof(value), NULL),
+                     ERR_OK);
+    assert_int_equal(value, 1);
+    assert_int_equal(
+        conf_parse(level, 1, "x.conf", bytes_of_text("level = high"), &value, sizeof(value), NULL),
+        ERR_OK);
+    assert_int_equal(value, 2);
+    assert_int_equal(conf_parse(level, 1, "x.conf", bytes_of_text("\nlevel = hig"), &value,
+                                sizeof(value), &complaint),
+                     ERR_CONFIG);
+    assert_int_equal(value, 2);
+    assert_string_equal(complaint.text, "x.conf:2: 'level' cannot be 'hig': it must be low, "
+                                        "middle or high (How much.)");
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    conf_print(level, 1, &value, out);
+    assert_int_equal(fclose(out), 0);
+    assert_string_equal(text,
+                        "# How much.\n# Low, middle or high; default middle.\nlevel = high\n");
+    free(text);
+}
+
+static void
+the_line_of_a_key_is_found(void **state)
+{
+    (void)state;
+    struct bytes text = bytes_of_text("# window\nwindows = 3\n\n  window=4 # four\nquiet");
+    assert_int_equal(conf_line_of(text, "window"), 4);
+    assert_int_equal(conf_line_of(text, "windows"), 2);
+    assert_int_equal(conf_line_of(text, "quiet"), 1);
+    assert_int_equal(conf_line_of(bytes_of_text(""), "window"), 1);
+}
+
+static void
 what_is_printed_reads_back(void **state)
 {
     (void)state;
@@ -284,6 +328,8 @@ main(void)
         cmocka_unit_test(the_widest_numbers_fit),
         cmocka_unit_test(texts_are_limited_to_the_field),
         cmocka_unit_test(a_wrong_default_is_our_mistake),
+        cmocka_unit_test(words_are_one_of_a_list),
+        cmocka_unit_test(the_line_of_a_key_is_found),
         cmocka_unit_test(what_is_printed_reads_back),
         cmocka_unit_test(a_file_is_loaded_and_an_absent_one_is_empty),
     };
