@@ -4,12 +4,12 @@
 
 #include <string.h>
 
-#include "broker/admin/fields.h"
 #include "broker/admin/invite.h"
 #include "broker/admin/say.h"
 #include "broker/admin/talk.h"
 #include "broker/admin/unlock.h"
 #include "lib/base/text.h"
+#include "lib/edge/fields.h"
 #include "lib/trust/token.h"
 
 enum { MS_PER_HOUR = 3600 * 1000 };

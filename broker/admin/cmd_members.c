@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "broker/admin/fields.h"
 #include "broker/admin/say.h"
 #include "broker/admin/talk.h"
 #include "lib/base/text.h"
+#include "lib/edge/fields.h"
 #include "lib/edge/table.h"
 #include "lib/edge/terminal.h"
 

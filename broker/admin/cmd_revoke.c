@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "broker/admin/fields.h"
 #include "broker/admin/network.h"
 #include "broker/admin/say.h"
 #include "broker/admin/talk.h"
 #include "broker/admin/unlock.h"
 #include "lib/base/text.h"
+#include "lib/edge/fields.h"
 
 static void
 free_text(char **text)

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "broker/admin/fields.h"
 #include "broker/admin/say.h"
 #include "broker/admin/talk.h"
+#include "lib/edge/fields.h"
 
 enum { FILL_WARN_PERCENT = 80, ERR_NUMBERS = 128 };
 

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "broker/admin/fields.h"
 #include "broker/admin/say.h"
 #include "lib/base/text.h"
+#include "lib/edge/fields.h"
 #include "lib/wire/limits.h"
 
 enum { ERR_NUMBERS = 128 };

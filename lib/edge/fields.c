@@ -1,10 +1,11 @@
-/* Reading the broker's answers. Decides that what is missing is empty: a broker of another version
+/* Reading a daemon's answers. Decides that what is missing is empty: a daemon of another version
  * may not know a field, and a page with a gap is better than no page. */
-#include "broker/admin/fields.h"
+#include "lib/edge/fields.h"
 
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/text.h"
 
 const char *
 fields_text(const json_t *object, const char *name)
@@ -30,6 +31,19 @@ bool
 fields_time(const json_t *object, const char *name, int64_t *ms_out)
 {
     return clock_parse(fields_text(object, name), false, ms_out) == ERR_OK;
+}
+
+enum err
+fields_set(json_t *object, const char *name, const char *text)
+{
+    if (text == NULL) {
+        return ERR_OK;
+    }
+    json_t *value = json_string(text);
+    if (value == NULL) {
+        return text_is_clean(bytes_of_text(text), SIZE_MAX) ? ERR_MEMORY : ERR_INVALID;
+    }
+    return json_object_set_new(object, name, value) == 0 ? ERR_OK : ERR_MEMORY;
 }
 
 const json_t *

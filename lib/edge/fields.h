@@ -1,6 +1,6 @@
-/* Reading the broker's answers: a field that is missing or of another type reads as nothing. */
-#ifndef REFLOOP_BROKER_ADMIN_FIELDS_H
-#define REFLOOP_BROKER_ADMIN_FIELDS_H
+/* Reading a daemon's answers: a field that is missing or of another type reads as nothing. */
+#ifndef REFLOOP_LIB_EDGE_FIELDS_H
+#define REFLOOP_LIB_EDGE_FIELDS_H
 
 #include <jansson.h>
 
@@ -15,5 +15,7 @@ uint64_t fields_count(const json_t *object, const char *name);
 bool fields_time(const json_t *object, const char *name, int64_t *ms_out);
 /* The member of a `members` answer with this id, NULL when there is none. Borrowed. */
 const json_t *fields_member(const json_t *members, const char *org);
+/* Sets object[name] unless the text is NULL. ERR_INVALID when it is not UTF-8, ERR_MEMORY. */
+enum err fields_set(json_t *object, const char *name, const char *text) MUST_CHECK;
 
 #endif
