@@ -50,6 +50,16 @@ seal_new_pair(struct seal_public *public_out, struct seal_secret *secret_out)
 }
 
 bool
+seal_public_is_sound(const struct seal_public *public_key)
+{
+    /* Any scalar does: clamped, it is a multiple of the cofactor and sends a point of small order
+     * to zero, which libsodium refuses. */
+    static const uint8_t scalar[crypto_scalarmult_SCALARBYTES] = {8};
+    uint8_t shared[crypto_scalarmult_BYTES];
+    return crypto_scalarmult(shared, scalar, public_key->bytes) == 0;
+}
+
+bool
 seal_class_for(size_t content_bytes, enum seal_class *class_out)
 {
     for (enum seal_class c = SEAL_1K; c < SEAL_CLASS_COUNT; c++) {

@@ -40,6 +40,8 @@ struct seal_compartment {
 };
 
 void seal_new_pair(struct seal_public *public_out, struct seal_secret *secret_out);
+/* False for keys of small order, to which nothing can be sealed. Checked at enrolment. */
+bool seal_public_is_sound(const struct seal_public *public_key);
 
 /* The smallest class that holds `content_bytes` (with its 4-byte length); false when none does. */
 bool seal_class_for(size_t content_bytes, enum seal_class *class_out);

@@ -71,6 +71,7 @@ judge_genesis(const struct directory *directory, const struct statement *stateme
     claims_of_genesis(directory, genesis, claims);
     bool permitted = !directory->has_genesis && is_by_root(directory, statement) &&
                      sign_public_is_sound(&genesis->auditor.sign) &&
+                     seal_public_is_sound(&genesis->auditor.seal) &&
                      sign_public_is_sound(&genesis->broker_log) &&
                      directory_keys_free_for(&directory->keys, claims, GENESIS_KEYS, NULL);
     return permitted ? ERR_OK : ERR_NOT_PERMITTED;
@@ -117,7 +118,8 @@ check_new_keys(const struct directory *directory, const struct member *member,
 {
     struct key_claim claims[KEY_SET_KEYS];
     claims_of_keys(keys, claims);
-    if (!sign_public_is_sound(&keys->sign) ||
+    /* A member nothing can be sealed to would stop the queue of whoever wrote to it. */
+    if (!sign_public_is_sound(&keys->sign) || !seal_public_is_sound(&keys->seal) ||
         !directory_keys_free_for(&directory->keys, claims, KEY_SET_KEYS, member)) {
         return ERR_NOT_PERMITTED;
     }

@@ -73,6 +73,11 @@ keys_have_one_owner(void **state)
     keys = clinic.keys;
     memset(&keys.sign, 0, sizeof(keys.sign)); /* no sound key */
     assert_err(join_with(&network, &keys, &clinic.sign), ERR_NOT_PERMITTED);
+    keys = clinic.keys;
+    memset(&keys.seal, 0, sizeof(keys.seal)); /* of small order: nothing could be sealed to it */
+    assert_err(join_with(&network, &keys, &clinic.sign), ERR_NOT_PERMITTED);
+    keys.seal.bytes[0] = 1;
+    assert_err(join_with(&network, &keys, &clinic.sign), ERR_NOT_PERMITTED);
     assert_ok(join_with(&network, &clinic.keys, &clinic.sign));
 }
 
