@@ -1,0 +1,169 @@
+/* refloop-agent: argv, exit codes, and what a person reads when it does not start. Exit 0: done or
+ * stopped in order; 1: failed; 2: the command line is wrong. */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/daemon/join.h"
+#include "agent/daemon/loop.h"
+#include "lib/base/secret.h"
+#include "lib/edge/args.h"
+#include "lib/edge/daemon.h"
+
+struct arguments {
+    const char *home;
+    bool check_config, print_config, check_store;
+    int64_t timeout_s;
+};
+
+static const struct args_option options[] = {
+    {"home", 0, ARGS_TEXT, "DIR",
+     "where keys, records and configuration are\n"
+     "(default: REFLOOP_HOME, else " DAEMON_AGENT_HOME ")",
+     offsetof(struct arguments, home), 0, 0},
+    {"timeout-s", 0, ARGS_INTEGER, "N", "join: give up after so many seconds (default 30)",
+     offsetof(struct arguments, timeout_s), 1, 3600},
+    {"check-config", 0, ARGS_FLAG, NULL, "say whether agent.conf is right, and end",
+     offsetof(struct arguments, check_config), 0, 0},
+    {"print-config", 0, ARGS_FLAG, NULL, "print every setting as it would be used, and end",
+     offsetof(struct arguments, print_config), 0, 0},
+    {"check-store", 0, ARGS_FLAG, NULL,
+     "compare the records with the log they come from, and end\n"
+     "(the agent must not be running)",
+     offsetof(struct arguments, check_store), 0, 0},
+};
+
+static const struct args_program program = {
+    .name = "refloop-agent",
+    .usage = "[options]\n   or: refloop-agent [options] join TOKEN-FILE",
+    .description = "Holds one organization's keys, queue and records, and keeps the link to the\n"
+                   "broker. 'join' takes the invite that the administrator has sent, once;\n"
+                   "'-' reads it from standard input. Staff use the program refloop.",
+    .options = options,
+    .n_options = ARRAY_LEN(options),
+};
+
+static int
+fail(const struct complaint *complaint)
+{
+    (void)fprintf(stderr, "refloop-agent: %s\n", complaint->text); /* the last resort */
+    return ARGS_EXIT_FAILURE;
+}
+
+static enum err
+check_store(const struct loop_options *loop, struct complaint *complaint)
+{
+    CLEANUP(agent_freep) struct agent *agent = NULL;
+    enum err err = loop_open_store(loop, &agent, complaint);
+    if (err == ERR_OK) {
+        err = agent_check_store(agent, complaint);
+    }
+    if (err == ERR_OK) {
+        (void)printf("the store is sound\n");
+    } else if (complaint->text[0] == '\0') {
+        return complain(complaint, err, "the check failed: %s", err_text(err));
+    }
+    return err;
+}
+
+static enum err
+load_identity(const char *home, struct identity *identity, struct complaint *complaint)
+{
+    enum err err = identity_load(home, identity, complaint);
+    if (err == ERR_NOT_FOUND) {
+        return complain(complaint, err,
+                        "%s belongs to no organization yet; with the invite of the administrator: "
+                        "refloop-agent --home %s join TOKEN-FILE",
+                        home, home);
+    }
+    if (err == ERR_OK && !identity->joined) {
+        return complain(complaint, ERR_NOT_PERMITTED,
+                        "joining was begun here but not finished; run it again: "
+                        "refloop-agent --home %s join TOKEN-FILE",
+                        home);
+    }
+    return err;
+}
+
+static enum err
+run(const char *home, const struct config *config, bool only_check, struct complaint *complaint)
+{
+    struct identity identity = {.joined = false};
+    struct loop_options loop = {
+        .home = home, .config = config, .identity = &identity, .signal_fd = -1};
+    /* Before any thread: one of ZeroMQ's would take the signals the old way. */
+    enum err err = daemon_signals_open(&loop.signal_fd);
+    if (err != ERR_OK) {
+        return complain(complaint, err, "signals cannot be watched");
+    }
+    err = load_identity(home, &identity, complaint);
+    if (err == ERR_OK) {
+        err = daemon_home_make(home, complaint);
+    }
+    if (err == ERR_OK) {
+        err = only_check ? check_store(&loop, complaint) : loop_run(&loop, complaint);
+    }
+    identity_done(&identity);
+    (void)close(loop.signal_fd); /* a signalfd: nothing is lost */
+    return err;
+}
+
+static enum err
+act(const struct arguments *arguments, const char *token, struct complaint *complaint)
+{
+    char home[FILE_PATH_MAX];
+    struct config config;
+    enum err err = daemon_home_find(arguments->home, DAEMON_AGENT_HOME, home, complaint);
+    if (err == ERR_OK) {
+        err = config_load(home, &config, complaint);
+    }
+    if (err != ERR_OK) {
+        return err;
+    }
+    if (arguments->print_config) {
+        config_print(&config, stdout);
+    }
+    if (arguments->print_config || arguments->check_config) {
+        return fflush(stdout) == 0 ? ERR_OK : complain(complaint, ERR_IO, "writing failed");
+    }
+    logging_set_level((enum logging_level)config.log_level);
+    if (token != NULL) {
+        const struct join_options join = {.home = home,
+                                          .config = &config,
+                                          .token = token,
+                                          .timeout_ms = arguments->timeout_s * 1000};
+        return join_run(&join, complaint);
+    }
+    return run(home, &config, arguments->check_store, complaint);
+}
+
+int
+main(int argc, char **argv)
+{
+    struct arguments arguments = {.timeout_s = 30};
+    struct complaint complaint = {.text = ""};
+    bool locked = false;
+    int first = 0;
+    if (secret_start(&locked) != ERR_OK) {
+        (void)fputs("refloop-agent: the cryptographic library does not start\n", stderr);
+        return ARGS_EXIT_FAILURE;
+    }
+    enum args_result result =
+        args_parse(&program, argc, argv, &arguments, sizeof(arguments), &first);
+    if (result != ARGS_RUN) {
+        return result == ARGS_DONE ? ARGS_EXIT_OK : ARGS_EXIT_USAGE;
+    }
+    bool join = first < argc && strcmp(argv[first], "join") == 0;
+    if (first < argc && !join) {
+        return args_usage_error(&program, "'%s' is not understood here", argv[first]);
+    }
+    if (join && argc - first != 2) {
+        return args_usage_error(&program, "join takes one file, the invite");
+    }
+    if (!locked) {
+        logging_line(LOGGING_WARNING, "memory.unlocked", "limit=memlock");
+    }
+    enum err err = act(&arguments, join ? argv[first + 1] : NULL, &complaint);
+    return err == ERR_OK ? ARGS_EXIT_OK : fail(&complaint);
+}
