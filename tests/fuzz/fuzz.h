@@ -1,0 +1,36 @@
+/* What every fuzz target wants: libsodium started once, and a way to say that a promise was broken.
+ */
+#ifndef REFLOOP_TESTS_FUZZ_FUZZ_H
+#define REFLOOP_TESTS_FUZZ_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/base/bytes.h"
+#include "lib/base/secret.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static inline void
+fuzz_start(void)
+{
+    static bool started;
+    bool locked = false;
+    if (!started && secret_start(&locked) != ERR_OK) {
+        abort();
+    }
+    started = true;
+}
+
+/* Not assert: it must hold in every build. */
+#define FUZZ_HOLDS(condition)                                                                      \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "broken promise: %s\n", #condition);                                   \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
+#endif
