@@ -10,7 +10,7 @@
 
 struct arguments {
     const char *home;
-    bool check_config, print_config, check_store;
+    bool check_config, print_config, check_store, rebuild_store;
 };
 
 static const struct args_option options[] = {
@@ -26,6 +26,10 @@ static const struct args_option options[] = {
      "compare the store with its log, and end\n"
      "(the broker must not be running)",
      offsetof(struct arguments, check_store), 0, 0},
+    {"rebuild-store", 0, ARGS_FLAG, NULL,
+     "fold mailboxes and loops afresh from the log, check, and end\n"
+     "(the broker must not be running)",
+     offsetof(struct arguments, rebuild_store), 0, 0},
 };
 
 static const struct args_program program = {
@@ -62,6 +66,27 @@ check_store(struct setup *setup, struct complaint *complaint)
 }
 
 static enum err
+rebuild_store(struct setup *setup, struct complaint *complaint)
+{
+    enum err err = broker_rebuild(setup->broker, complaint);
+    if (err != ERR_OK && complaint->text[0] == '\0') {
+        return complain(complaint, err, "the store cannot be rebuilt: %s", err_text(err));
+    }
+    return err == ERR_OK ? check_store(setup, complaint) : err;
+}
+
+static enum err
+serve_or_check(struct setup *setup, const struct arguments *arguments, int signal_fd,
+               struct complaint *complaint)
+{
+    if (arguments->rebuild_store) {
+        return rebuild_store(setup, complaint);
+    }
+    return arguments->check_store ? check_store(setup, complaint)
+                                  : server_run(setup, signal_fd, complaint);
+}
+
+static enum err
 run(const char *home, const struct config *config, const struct arguments *arguments,
     struct complaint *complaint)
 {
@@ -74,8 +99,7 @@ run(const char *home, const struct config *config, const struct arguments *argum
     }
     err = setup_open(home, config, &setup, complaint);
     if (err == ERR_OK) {
-        err = arguments->check_store ? check_store(&setup, complaint)
-                                     : server_run(&setup, signal_fd, complaint);
+        err = serve_or_check(&setup, arguments, signal_fd, complaint);
     }
     (void)close(signal_fd); /* a signalfd: nothing is lost */
     return err;

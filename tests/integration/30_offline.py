@@ -1,4 +1,5 @@
 """The recipient is away and the broker dies: everything waits, and goes out once, in order."""
+import subprocess
 import unittest
 
 from rig import Network, referral, wait_for
@@ -38,6 +39,13 @@ class Offline(unittest.TestCase):
                 self.assertEqual(indexes, sorted(set(indexes)))
             control.close()
             self.assertTrue(network.admin("check"))
+            network.broker.stop()
+            rebuilt = subprocess.run([*network.broker.argv, "--rebuild-store"], capture_output=True, text=True, check=False)
+            self.assertEqual(rebuilt.returncode, 0, rebuilt.stderr)
+            self.assertIn(f"{REFERRALS} loops", rebuilt.stdout)
+            network.broker.start()
+            loop = clinic.json("send", "-", stdin=referral())["sent"][0]["loop"]
+            pantry.wait_state(loop, "requested")
 
 
 if __name__ == "__main__":
