@@ -3,7 +3,7 @@ import json
 import os
 import unittest
 
-from rig import Failure, Network, referral, wait_for
+from rig import Failure, Network, free_port, referral, wait_for
 
 
 class Trust(unittest.TestCase):
@@ -34,8 +34,12 @@ class Trust(unittest.TestCase):
                 other.broker.stop()
                 moved = open(foreign, encoding="ascii").read()
                 self.assertTrue(moved.startswith("refloop-invite-1:"))
-                said = network.join_only("foreign-home", foreign, code=1)
+                said = network.join_only("foreign-home", foreign, "--timeout-s", "3", code=1)
                 self.assertTrue("broker" in said or "answer" in said, said)
+            # A token of another network that leads to this broker: its key is not the one in the token.
+            with Network(members=(), port=network.port, listen=free_port()) as other:
+                said = network.join_only("other-home", other.invite("yew-legal"), "--timeout-s", "10", code=1)
+                self.assertIn("another key", said)
             # What was refused left no member behind, and the right token still works.
             good = os.path.join(network.root, "good.token")
             with open(good, "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:

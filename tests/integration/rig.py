@@ -198,7 +198,7 @@ class Control:
 class Network:
     """A broker, an administrator and members, in one temporary directory. Use as a context manager."""
 
-    def __init__(self, members=("oak-clinic", "elm-pantry"), build=None, conf="", port="*"):
+    def __init__(self, members=("oak-clinic", "elm-pantry"), build=None, conf="", port="*", listen=None):
         self.root = tempfile.mkdtemp(prefix="refloop-test-")
         self.build, self.home = build, os.path.join(self.root, "broker")
         self.passphrase = os.path.join(self.root, "passphrase")
@@ -206,7 +206,8 @@ class Network:
             file.write(PASSPHRASE)
         self.port = free_port() if port == "*" else port
         self.endpoint = f"tcp://127.0.0.1:{self.port}"
-        self.admin("init", "--name", "Test County", "--endpoint", self.endpoint, "--listen", self.endpoint, "--quick-passphrase")
+        self.admin("init", "--name", "Test County", "--endpoint", self.endpoint,
+                   "--listen", f"tcp://127.0.0.1:{listen or self.port}", "--quick-passphrase")
         if conf:
             with open(os.path.join(self.home, "broker.conf"), "a", encoding="utf-8") as file:
                 file.write(conf)
@@ -230,9 +231,9 @@ class Network:
         self.admin("invite", org, "--name", name or org.replace("-", " ").title(), "--out", token, *more)
         return token
 
-    def join_only(self, org, token, code=0, build=None):
+    def join_only(self, org, token, *more, code=0, build=None):
         """Runs `refloop-agent join`; returns what it printed."""
-        done = subprocess.run([program("refloop-agent", build or self.build), "--home", os.path.join(self.root, org), "join", token],
+        done = subprocess.run([program("refloop-agent", build or self.build), "--home", os.path.join(self.root, org), "join", token, *more],
                               capture_output=True, text=True, timeout=120, check=False)
         if done.returncode != code:
             raise Failure(done.returncode, done.stdout, done.stderr)
