@@ -24,15 +24,19 @@ step_done(struct step *step)
 }
 
 static enum err
-take_due(json_t *request, struct step *step, struct content_fault *fault)
+take_due(json_t *request, int64_t now_ms, struct step *step, struct content_fault *fault)
 {
     const char *due = content_text(request, "due");
 
     due += strspn(due, " ");
-    if (due[0] == '\0' || clock_parse(due, true, &step->due_ms) == ERR_OK)
+    if (due[0] == '\0')
         return ERR_OK;
-    return content_blame(fault, "due",
-                         "due must be a date like 2026-12-01 or a time like 2026-12-01T14:30:00Z");
+    if (clock_parse(due, true, &step->due_ms) != ERR_OK)
+        return content_blame(
+            fault, "due", "due must be a date like 2026-12-01 or a time like 2026-12-01T14:30:00Z");
+    if (step->due_ms < now_ms)
+        return content_blame(fault, "due", "due is in the past: it says when the next word comes");
+    return ERR_OK;
 }
 
 static enum err
@@ -53,7 +57,7 @@ take_content(json_t *fields, struct step *step, struct content_fault *fault)
 }
 
 static enum err
-take(json_t *fields, struct step *step, struct content_fault *fault)
+take(json_t *fields, int64_t now_ms, struct step *step, struct content_fault *fault)
 {
     const char *event = content_text(fields, "event");
 
@@ -61,7 +65,7 @@ take(json_t *fields, struct step *step, struct content_fault *fault)
         return content_blame(fault, "event", "there is no such step; see the list of commands");
     step->automatic = json_is_true(json_object_get(fields, "automatic"));
     enum err err = take_content(fields, step, fault);
-    return err == ERR_OK ? take_due(fields, step, fault) : err;
+    return err == ERR_OK ? take_due(fields, now_ms, step, fault) : err;
 }
 
 /* The loop that goes on may be given by its short form too, but is written out for the partner and
@@ -110,6 +114,6 @@ cmd_step_run(struct command_context *context, json_t *request)
     if (fields == NULL || !view_find(context, fields, "loop", &step.loop, &refusal) ||
         !complete_next_loop(context, fields, &refusal))
         return refusal;
-    enum err err = take(fields, &step, &fault);
+    enum err err = take(fields, context->now.wall_ms, &step, &fault);
     return err == ERR_OK ? say(context, &step) : error_of_fault(err, &fault);
 }

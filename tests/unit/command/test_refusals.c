@@ -48,6 +48,8 @@ static const struct {
      "invalid", "automatic", "true or false"},
     {PANTRY, "{'command': 'step', 'loop': 'LOOP', 'event': 'accept', 'due': '" MARKER "'}",
      "invalid", "due", "date"},
+    {PANTRY, "{'command': 'step', 'loop': 'LOOP', 'event': 'accept', 'due': '2026-11-20'}",
+     "invalid", "due", "in the past"},
     {PANTRY, "{'command': 'step', 'loop': 'LOOP', 'event': 'accept', 'reason': 'no-capacity'}",
      "invalid", "reason", "takes no reason"},
     {PANTRY, "{'command': 'step', 'loop': 'LOOP', 'event': 'decline', 'text': '" MARKER "'}",
