@@ -106,7 +106,8 @@ class Heal(unittest.TestCase):
             network.broker.process.send_signal(signal.SIGSTOP)
             clinic.json("send", "-", stdin=referral(need="on the way when the lid closes"))
             clinic.agent.process.send_signal(signal.SIGSTOP)
-            time.sleep(31.5)  # shorter gaps are no sleep
+            awake = time.clock_gettime(time.CLOCK_BOOTTIME) + 31.5  # shorter gaps are no sleep
+            wait_for("the machine to have slept", lambda: time.clock_gettime(time.CLOCK_BOOTTIME) > awake)
             clinic.agent.process.send_signal(signal.SIGCONT)
             self.assertIn("slept", trouble(clinic, "suspended"))
             network.broker.process.send_signal(signal.SIGCONT)
