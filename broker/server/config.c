@@ -4,6 +4,8 @@
 
 #include "lib/base/file.h"
 
+enum { CONFIG_BYTES_MAX = 64 * 1024 };
+
 static const struct conf_key table[] = {
     {"listen", CONF_TEXT, 7, 200, "tcp://0.0.0.0:7707", "",
      "Where agents connect: tcp://address:port. Port * takes any free one; the real endpoint is\n"
@@ -38,6 +40,17 @@ static const struct conf_key table[] = {
      offsetof(struct config, log_level), logging_words},
 };
 
+static enum err
+refuse_map(const char *path, struct complaint *complaint)
+{
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CONFIG_BYTES_MAX);
+    enum err err = file_read(path, &text);
+    return err != ERR_OK
+               ? err
+               : complain(complaint, ERR_CONFIG, "%s:%u: map_mib is more than map_max_gib", path,
+                          conf_line_of(buffer_view(&text), "map_mib"));
+}
+
 enum err
 config_load(const char *home, struct config *config_out, struct complaint *complaint)
 {
@@ -49,7 +62,7 @@ config_load(const char *home, struct config *config_out, struct complaint *compl
     }
     err = conf_load(table, ARRAY_LEN(table), path, &config, sizeof(config), complaint);
     if (err == ERR_OK && config.map_mib > config.map_max_gib * 1024) {
-        err = complain(complaint, ERR_CONFIG, "%s: map_mib is more than map_max_gib", path);
+        err = refuse_map(path, complaint);
     }
     if (err == ERR_OK) {
         *config_out = config;

@@ -219,7 +219,8 @@ class Config(unittest.TestCase):
                 run = lambda *a: subprocess.run([program(name), "--home", home, *a], capture_output=True, text=True, check=False)
                 self.assertEqual(run("--check-config").returncode, 0)
                 lines = len(sound.splitlines())
-                for bad in ("no_such_key = 1", "log_level = chatty", "map_mib = 0", "map_mib = 99999999999999999999", "rubbish"):
+                for bad in ("no_such_key = 1", "log_level = chatty", "map_mib = 0", "map_mib = 99999999999999999999", "rubbish",
+                            "map_mib = 1048576\nmap_max_gib = 1"):
                     with open(path, "w", encoding="utf-8") as file:
                         file.write(sound + bad + "\n")
                     said = run("--check-config")
