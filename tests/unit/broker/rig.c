@@ -483,3 +483,25 @@ rig_status(const struct rig *rig)
     broker_get_status(rig->broker, &status);
     return status;
 }
+
+void
+rig_expect_code(enum err code, enum err expected)
+{
+    assert_string_equal(err_name(code), err_name(expected));
+}
+
+void
+rig_expect_refused(struct receipt receipt, enum err code)
+{
+    assert_int_equal(receipt.result, RECEIPT_REFUSED);
+    rig_expect_code(receipt.refusal, code);
+}
+
+void
+rig_expect_only_refused(struct rig *rig, const struct route *route, enum err code)
+{
+    assert_true(rig_take(rig, route));
+    assert_int_equal(rig->heard.kind, MESSAGE_REFUSED);
+    rig_expect_code(rig->heard.as.refused.code, code);
+    assert_int_equal(rig_count(rig, route), 0);
+}

@@ -111,4 +111,10 @@ void rig_fetch(struct rig *rig, const struct rig_org *org, uint64_t cursor, uint
 void rig_hello(struct rig *rig, const struct rig_org *org);
 struct broker_status rig_status(const struct rig *rig);
 
+/* Fail the test by name unless it is so. */
+void rig_expect_code(enum err code, enum err expected);
+void rig_expect_refused(struct receipt receipt, enum err code);
+/* The only thing the route hears next is REFUSED with the code. */
+void rig_expect_only_refused(struct rig *rig, const struct route *route, enum err code);
+
 #endif

@@ -12,29 +12,6 @@
 #include "tests/unit/broker/rig.h"
 
 static void
-assert_code(enum err code, enum err expected)
-{
-    assert_string_equal(err_name(code), err_name(expected));
-}
-
-static void
-assert_refused(struct receipt receipt, enum err code)
-{
-    assert_int_equal(receipt.result, RECEIPT_REFUSED);
-    assert_code(receipt.refusal, code);
-}
-
-/* The only thing the route hears next is REFUSED with the code. */
-static void
-assert_only_refused(struct rig *rig, const struct route *route, enum err code)
-{
-    assert_true(rig_take(rig, route));
-    assert_int_equal(rig->heard.kind, MESSAGE_REFUSED);
-    assert_code(rig->heard.as.refused.code, code);
-    assert_int_equal(rig_count(rig, route), 0);
-}
-
-static void
 test_quota(void **state)
 {
     struct rig *rig = *state;
@@ -46,7 +23,7 @@ test_quota(void **state)
     assert_int_equal(rig_step(rig, &loop, LOOP_SOURCE, EVENT_NOTE).result, RECEIPT_ACCEPTED);
     assert_int_equal(rig_step(rig, &loop, LOOP_SOURCE, EVENT_NOTE).result, RECEIPT_ACCEPTED);
     struct receipt receipt = rig_step(rig, &loop, LOOP_SOURCE, EVENT_NOTE);
-    assert_refused(receipt, ERR_QUOTA);
+    rig_expect_refused(receipt, ERR_QUOTA);
     assert_in_range(receipt.retry_ms, 1, 60000);
     /* Others are not concerned, and the time it was given is right. */
     assert_int_equal(rig_step(rig, &loop, LOOP_TARGET, EVENT_ACCEPT).result, RECEIPT_ACCEPTED);
@@ -70,7 +47,7 @@ test_crowded(void **state)
     }
     assert_int_equal(rig_count(rig, &rig->clinic.route), 16);
     assert_true(rig_take(rig, &rig->clinic.route));
-    assert_refused(rig->heard.as.receipts.receipts[0], ERR_BUSY);
+    rig_expect_refused(rig->heard.as.receipts.receipts[0], ERR_BUSY);
     assert_true(rig->heard.as.receipts.receipts[0].retry_ms > 0);
     rig_turn(rig);
     assert_int_equal(rig_status(rig).entries, 6);
@@ -120,8 +97,8 @@ test_rotate_signing_key_only(void **state)
     assert_true(rig_take(rig, &rig->clinic.route));
     const struct message_receipts *receipts = &rig->heard.as.receipts;
     assert_int_equal(receipts->receipts[0].result, RECEIPT_ACCEPTED);
-    assert_refused(receipts->receipts[1], ERR_SIGNATURE);
-    assert_refused(receipts->receipts[2], ERR_SIGNATURE);
+    rig_expect_refused(receipts->receipts[1], ERR_SIGNATURE);
+    rig_expect_refused(receipts->receipts[2], ERR_SIGNATURE);
     struct complaint complaint = {.text = ""};
     assert_int_equal(broker_check_store(rig->broker, &complaint), ERR_OK);
     rig_reopen(rig);
@@ -150,7 +127,7 @@ test_rotate_too_often(void **state)
             n++;
         }
     }
-    assert_refused(receipt, ERR_QUOTA);
+    rig_expect_refused(receipt, ERR_QUOTA);
     assert_true(receipt.retry_ms > 0);
     assert_int_equal(n, 8);
     /* What the old keys left behind is forgotten soon. */
@@ -185,7 +162,7 @@ test_revoked_gets_nothing_more(void **state)
     rig_turn(rig);
     assert_int_equal(rig_count(rig, &rig->pantry.route), 0);
     rig_fetch(rig, &rig->pantry, 0, 100000, false);
-    assert_only_refused(rig, &rig->pantry.route, ERR_REVOKED);
+    rig_expect_only_refused(rig, &rig->pantry.route, ERR_REVOKED);
 }
 
 /* The side that is left can end the loop, by what needs no confirmation; nothing else is said to a
@@ -206,16 +183,16 @@ test_loops_of_the_revoked(void **state)
     assert_int_equal(rig_revoke(rig, rig->pantry.org).result, RECEIPT_ACCEPTED);
     while (rig_take(rig, &rig->pantry.route)) {
     }
-    assert_refused(rig_step(rig, &fresh, LOOP_SOURCE, EVENT_REQUEST), ERR_REVOKED);
-    assert_refused(rig_step(rig, &asked, LOOP_SOURCE, EVENT_NOTE), ERR_REVOKED);
-    assert_refused(rig_step(rig, &taken, LOOP_SOURCE, EVENT_CANCEL), ERR_REVOKED);
-    assert_refused(rig_step(rig, &taken, LOOP_SOURCE, EVENT_WITHDRAW), ERR_WRONG_STATE);
+    rig_expect_refused(rig_step(rig, &fresh, LOOP_SOURCE, EVENT_REQUEST), ERR_REVOKED);
+    rig_expect_refused(rig_step(rig, &asked, LOOP_SOURCE, EVENT_NOTE), ERR_REVOKED);
+    rig_expect_refused(rig_step(rig, &taken, LOOP_SOURCE, EVENT_CANCEL), ERR_REVOKED);
+    rig_expect_refused(rig_step(rig, &taken, LOOP_SOURCE, EVENT_WITHDRAW), ERR_WRONG_STATE);
     /* Named with another key than its last one. */
     CLEANUP(buffer_done) struct buffer envelope = BUFFER_INIT(LIMIT_ENVELOPE_BYTES);
     struct statement statement = rig_statement(rig, &taken, LOOP_SOURCE, EVENT_VOID);
     statement.as.loop.readers[0].key = rig->admin.key_id;
     (void)rig_seal(rig, &statement, 1, &rig->clinic, &envelope);
-    assert_refused(rig_submit_as(rig, &rig->clinic, &envelope), ERR_READER_KEY);
+    rig_expect_refused(rig_submit_as(rig, &rig->clinic, &envelope), ERR_READER_KEY);
     /* A second reader that has been revoked is no partner. */
     CLEANUP(buffer_done) struct buffer other = BUFFER_INIT(LIMIT_ENVELOPE_BYTES);
     struct rig_loop kept = rig_loop_new(&rig->clinic, &rig->admin);
@@ -224,7 +201,7 @@ test_loops_of_the_revoked(void **state)
     statement.as.loop.readers[statement.as.loop.n_readers++] =
         rig_statement(rig, &taken, LOOP_SOURCE, EVENT_VOID).as.loop.readers[0];
     (void)rig_seal(rig, &statement, 1, &rig->clinic, &other);
-    assert_refused(rig_submit_as(rig, &rig->clinic, &other), ERR_REVOKED);
+    rig_expect_refused(rig_submit_as(rig, &rig->clinic, &other), ERR_REVOKED);
 
     assert_int_equal(rig_step(rig, &asked, LOOP_SOURCE, EVENT_WITHDRAW).state, LOOP_WITHDRAWN);
     assert_int_equal(rig_step(rig, &asked, LOOP_SOURCE, EVENT_ACKNOWLEDGE).state, LOOP_CLOSED);
@@ -254,7 +231,7 @@ test_quota_of_bytes(void **state)
     rig_took(&loop, LOOP_SOURCE, &id, EVENT_REQUEST);
     assert_int_equal(rig_step(rig, &loop, LOOP_SOURCE, EVENT_NOTE).result, RECEIPT_ACCEPTED);
     struct receipt receipt = rig_step(rig, &loop, LOOP_SOURCE, EVENT_NOTE);
-    assert_refused(receipt, ERR_QUOTA);
+    rig_expect_refused(receipt, ERR_QUOTA);
     assert_in_range(receipt.retry_ms, 1, 24 * 3600 * 1000);
     assert_int_equal(rig_step(rig, &loop, LOOP_TARGET, EVENT_ACCEPT).result, RECEIPT_ACCEPTED);
     rig->now.boot_ms += receipt.retry_ms;
