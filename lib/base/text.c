@@ -84,6 +84,20 @@ text_is_clean_line(struct bytes bytes, size_t max_bytes)
     return is_clean(bytes, max_bytes, "");
 }
 
+bool
+text_is_utf8(struct bytes bytes)
+{
+    while (bytes.len > 0) {
+        uint32_t character = 0;
+        size_t len = take_character(bytes, &character);
+        if (len == 0) {
+            return false;
+        }
+        bytes = bytes_of(bytes.data + len, bytes.len - len);
+    }
+    return true;
+}
+
 void
 text_hex(struct bytes bytes, char *out)
 {

@@ -10,6 +10,9 @@ bool text_is_clean(struct bytes bytes, size_t max_bytes);
 /* The same without tab and newline. */
 bool text_is_clean_line(struct bytes bytes, size_t max_bytes);
 
+/* Valid UTF-8 of any characters. */
+bool text_is_utf8(struct bytes bytes);
+
 /* Lower-case hex; out holds 2 * len + 1. */
 void text_hex(struct bytes bytes, char *out);
 /* Exactly 2 * len hex digits of either case. ERR_INVALID otherwise, out untouched. */

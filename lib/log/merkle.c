@@ -29,9 +29,9 @@ merkle_leaf(struct bytes leaf, struct merkle_hash *hash_out)
     crypto_hash_sha256_final(&state, hash_out->bytes);
 }
 
-/* `out` may be one of the two. */
-static void
-join(const struct merkle_hash *left, const struct merkle_hash *right, struct merkle_hash *out)
+void
+merkle_join(const struct merkle_hash *left, const struct merkle_hash *right,
+            struct merkle_hash *out)
 {
     crypto_hash_sha256_state state;
     crypto_hash_sha256_init(&state);
@@ -56,13 +56,13 @@ merkle_root(const struct merkle_hash *leaves, size_t n_leaves, struct merkle_has
     for (size_t i = 0; i < n_leaves; i++) {
         struct merkle_hash carry = leaves[i];
         for (size_t bits = i; bits & 1; bits >>= 1) {
-            join(&stack[--depth], &carry, &carry);
+            merkle_join(&stack[--depth], &carry, &carry);
         }
         stack[depth++] = carry;
     }
     while (depth > 1) {
         depth--;
-        join(&stack[depth - 1], &stack[depth], &stack[depth - 1]);
+        merkle_join(&stack[depth - 1], &stack[depth], &stack[depth - 1]);
     }
     *root_out = stack[0];
 }
@@ -120,13 +120,13 @@ merkle_root_from_path(const struct merkle_hash *leaf, uint64_t index, uint64_t s
             return ERR_MALFORMED;
         }
         if ((index & 1) != 0 || index == last) {
-            join(&path[i], &hash, &hash);
+            merkle_join(&path[i], &hash, &hash);
             while ((index & 1) == 0 && index != 0) {
                 index >>= 1;
                 last >>= 1;
             }
         } else {
-            join(&hash, &path[i], &hash);
+            merkle_join(&hash, &path[i], &hash);
         }
         index >>= 1;
         last >>= 1;

@@ -17,6 +17,9 @@ void merkle_root(const struct merkle_hash *leaves, size_t n_leaves, struct merkl
  * 65536. */
 size_t merkle_path(const struct merkle_hash *leaves, size_t n_leaves, size_t index,
                    struct merkle_hash path_out[MERKLE_PATH_MAX]);
+/* One inner node (RFC 6962 section 2.1): `out` may be one of the two. */
+void merkle_join(const struct merkle_hash *left, const struct merkle_hash *right,
+                 struct merkle_hash *out);
 /* The root that a leaf, its place and a path lead to; ERR_MALFORMED when index >= size or the
  * path's length is not the one for (index, size). */
 enum err merkle_root_from_path(const struct merkle_hash *leaf, uint64_t index, uint64_t size,

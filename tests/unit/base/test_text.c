@@ -57,6 +57,20 @@ clean_text_is_told_from_the_rest(void **state)
 }
 
 static void
+utf8_may_hold_any_character(void **state)
+{
+    (void)state;
+    assert_true(text_is_utf8(bytes_of(NULL, 0)));
+    assert_true(text_is_utf8(bytes_of("a\0\x1b\x7f\n\xc2\x9b\xe2\x82\xac", 10)));
+    assert_true(text_is_utf8(bytes_of_text("\xf4\x8f\xbf\xbf")));
+    static const char *const wrong[] = {
+        "\xf4\x90\x80\x80", "\xed\xa0\x80", "\xc0\x80", "\xff", "a\x80", "\xe2\x82"};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        assert_false(text_is_utf8(bytes_of_text(wrong[i])));
+    }
+}
+
+static void
 hex_goes_both_ways(void **state)
 {
     (void)state;
@@ -184,6 +198,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clean_text_is_told_from_the_rest),
+        cmocka_unit_test(utf8_may_hold_any_character),
         cmocka_unit_test(hex_goes_both_ways),
         cmocka_unit_test(wrong_hex_leaves_the_output_alone),
         cmocka_unit_test(base64_matches_the_standard),
