@@ -3,6 +3,7 @@
  * The message handed to Ed25519 is tag NUL parts, joined in one array on the stack: plain Ed25519
  * and not its pre-hashed form, so that any other implementation can check it. Signing must not be
  * able to run out of memory, hence the fixed maximum: whoever has more to sign signs its hash.
+ * Notes are the one thing signed without a tag, since their format is not ours to change.
  *
  * libsodium refuses small-order keys and S outside the group order by itself. It may say no where a
  * laxer verifier says yes, never the other way round for keys an honest member makes. */
@@ -17,7 +18,6 @@ static const char *const tags[SIGN_USE_COUNT] = {
     [SIGN_STATEMENTS] = "refloop.sign.statements.v1",
     [SIGN_RECEIPTS] = "refloop.sign.receipts.v1",
     [SIGN_POSSESSION] = "refloop.sign.possession.v1",
-    [SIGN_CHECKPOINT] = "refloop.sign.checkpoint.v1",
 };
 
 _Static_assert((int)SIGN_PUBLIC_BYTES == (int)crypto_sign_PUBLICKEYBYTES, "public key size");
@@ -98,4 +98,18 @@ sign_check(enum sign_use use, const struct bytes *parts, size_t n_parts,
         return ERR_SIGNATURE;
     }
     return ERR_OK;
+}
+
+void
+sign_note(struct bytes text, const struct sign_secret *secret, uint8_t signature_out[SIGN_BYTES])
+{
+    crypto_sign_detached(signature_out, NULL, text.data, text.len, secret->bytes);
+}
+
+enum err
+sign_note_check(struct bytes text, const struct sign_public *public_key,
+                const uint8_t signature[SIGN_BYTES])
+{
+    int rc = crypto_sign_verify_detached(signature, text.data, text.len, public_key->bytes);
+    return rc == 0 ? ERR_OK : ERR_SIGNATURE;
 }

@@ -18,7 +18,6 @@ enum sign_use {
     SIGN_STATEMENTS, /* the root over an author's statements of one turn */
     SIGN_RECEIPTS,   /* the root over the broker's receipts of one turn */
     SIGN_POSSESSION, /* a new member proves that it holds the key it brings */
-    SIGN_CHECKPOINT,
     SIGN_USE_COUNT
 };
 
@@ -44,6 +43,13 @@ void sign_make(enum sign_use use, const struct bytes *parts, size_t n_parts,
 enum err sign_check(enum sign_use use, const struct bytes *parts, size_t n_parts,
                     const struct sign_public *public_key,
                     const uint8_t signature[SIGN_BYTES]) MUST_CHECK;
+/* Ed25519 over the text of a note as it stands, as C2SP signed-note and tlog-cosignature want it:
+ * no tag. The text says what it is by its first line, which is an origin or "cosignature/v1"; no
+ * tag of the uses above is one, since each holds a NUL. */
+void
+sign_note(struct bytes text, const struct sign_secret *secret, uint8_t signature_out[SIGN_BYTES]);
+enum err sign_note_check(struct bytes text, const struct sign_public *public_key,
+                         const uint8_t signature[SIGN_BYTES]) MUST_CHECK;
 /* False for keys no honest member makes (small order, not on the curve). Checked at enrolment. */
 bool sign_public_is_sound(const struct sign_public *public_key);
 const char *sign_use_tag(enum sign_use use);

@@ -3,7 +3,7 @@
  *
  * What LMDB leaves to its caller and is kept here: one process per store, one write transaction at
  * a time, no growing of the map under an open transaction, the first failure standing for the whole
- * turn. One thread owns the store. */
+ * turn. One thread owns the store; one that is only read may have several readers. */
 #include "lib/store/kv.h"
 
 #include <assert.h>
@@ -46,6 +46,13 @@ kv_open(const struct kv_options *options, struct kv **kv_out, struct complaint *
     return ERR_OK;
 }
 
+static void
+must(int rc)
+{
+    assert(rc == 0); /* a mutex that is neither broken nor locked twice */
+    (void)rc;
+}
+
 void
 kv_close(struct kv *kv)
 {
@@ -64,6 +71,7 @@ kv_close(struct kv *kv)
         free(kv->names[i]);
     }
     buffer_wipe(&kv->scratch);
+    must(pthread_mutex_destroy(&kv->begin));
     free(kv);
 }
 
@@ -74,6 +82,28 @@ kv_closep(struct kv **kv)
     *kv = NULL;
 }
 
+/* Counted within the lock: the map must not move between a transaction's begin and its count. */
+static enum err
+begin_reading(struct kv *kv, MDB_txn **txn_out)
+{
+    must(pthread_mutex_lock(&kv->begin));
+    enum err err = kv_env_begin(kv, MDB_RDONLY, txn_out);
+    if (err == ERR_OK) {
+        kv->n_reading++;
+    }
+    must(pthread_mutex_unlock(&kv->begin));
+    return err;
+}
+
+static void
+end_reading(struct kv *kv, MDB_txn *txn)
+{
+    must(pthread_mutex_lock(&kv->begin));
+    mdb_txn_abort(txn);
+    kv->n_reading--;
+    must(pthread_mutex_unlock(&kv->begin));
+}
+
 static enum err
 begin(struct kv *kv, bool write, struct kv_txn **txn_out)
 {
@@ -81,17 +111,15 @@ begin(struct kv *kv, bool write, struct kv_txn **txn_out)
     if (txn == NULL) {
         return ERR_MEMORY;
     }
-    int rc = mdb_txn_begin(kv->env, NULL, write ? 0 : MDB_RDONLY, &txn->txn);
-    if (rc != 0) {
+    enum err err = write ? kv_env_begin(kv, 0, &txn->txn) : begin_reading(kv, &txn->txn);
+    if (err != ERR_OK) {
         free(txn);
-        return kv_env_err(rc);
+        return err;
     }
     txn->kv = kv;
     txn->write = write;
     if (write) {
         kv->writing = true;
-    } else {
-        kv->n_reading++;
     }
     *txn_out = txn;
     return ERR_OK;
@@ -100,7 +128,7 @@ begin(struct kv *kv, bool write, struct kv_txn **txn_out)
 enum err
 kv_begin(struct kv *kv, struct kv_txn **txn_out)
 {
-    assert(!kv->writing);
+    assert(!kv->writing && !kv->read_only);
     if (kv->must_grow && kv->n_reading == 0) {
         enum err err = kv_env_grow(kv);
         if (err != ERR_TOO_LARGE) {
@@ -124,7 +152,9 @@ end(struct kv_txn **txn_at, bool commit)
     enum err err = ERR_OK;
     *txn_at = NULL;
     kv_cursor_end_all(txn);
-    if (commit) {
+    if (!txn->write) {
+        end_reading(kv, txn->txn);
+    } else if (commit) {
         int rc = mdb_txn_commit(txn->txn);
         err = kv_env_err_of_write(kv, rc);
     } else {
@@ -132,8 +162,6 @@ end(struct kv_txn **txn_at, bool commit)
     }
     if (txn->write) {
         kv->writing = false;
-    } else {
-        kv->n_reading--;
     }
     free(txn);
     return err;
@@ -264,6 +292,12 @@ kv_count(struct kv_txn *txn, size_t table)
     MDB_stat stat = {0};
     (void)mdb_stat(txn->txn, dbi_of(txn, table), &stat); /* fails for a bad transaction only */
     return stat.ms_entries;
+}
+
+uint64_t
+kv_snapshot(const struct kv_txn *txn)
+{
+    return mdb_txn_id(txn->txn);
 }
 
 enum err

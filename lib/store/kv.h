@@ -30,6 +30,14 @@ struct kv_options {
  * a network file system. */
 enum err kv_open(const struct kv_options *options, struct kv **kv_out,
                  struct complaint *complaint) MUST_CHECK;
+/* Opens somebody else's store for reading only: a live one, beside the process that owns it, or a
+ * copy; never one that this process has open already. Takes no lock, and makes nothing but LMDB's
+ * file of readers where there is none (a copy). While a read transaction lasts, the owner's file
+ * grows by what it would otherwise use again. One handle serves several threads when each uses its
+ * own read transaction, begun and ended by one of them; kv_copy works too. ERR_NOT_FOUND when there
+ * is no store, ERR_CONFIG when it lacks a table (an older version wrote it). */
+enum err kv_open_read(const char *dir, const char *const *tables, size_t n_tables,
+                      struct kv **kv_out, struct complaint *complaint) MUST_CHECK;
 void kv_close(struct kv *kv);
 void kv_closep(struct kv **kv);
 
@@ -40,7 +48,8 @@ void kv_closep(struct kv **kv);
 enum err kv_begin(struct kv *kv, struct kv_txn **txn_out) MUST_CHECK;
 enum err kv_commit(struct kv_txn **txn) MUST_CHECK;
 void kv_abort(struct kv_txn **txn);
-/* A read transaction; end it with kv_abort. */
+/* A read transaction; end it with kv_abort. ERR_TOO_LARGE, on a handle of kv_open_read only: the
+ * store has outgrown the map while others read through this handle; end those and begin again. */
 enum err kv_begin_read(struct kv *kv, struct kv_txn **txn_out) MUST_CHECK;
 
 /* ERR_NOT_FOUND, ERR_CORRUPT. */
@@ -55,6 +64,8 @@ enum err kv_put(struct kv_txn *txn, size_t table, struct bytes key, struct bytes
 enum err kv_delete(struct kv_txn *txn, size_t table, struct bytes key) MUST_CHECK;
 enum err kv_clear(struct kv_txn *txn, size_t table) MUST_CHECK;
 size_t kv_count(struct kv_txn *txn, size_t table);
+/* Which state of the store a transaction sees: two that answer the same see the same. */
+uint64_t kv_snapshot(const struct kv_txn *txn);
 
 /* Walks a table in key order, from the first key >= `from` (empty: from the start). Writes may
  * happen between two steps; the walk goes on behind the last key handed out. A cursor may be closed

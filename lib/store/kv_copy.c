@@ -67,10 +67,15 @@ sync_copy(const char *path, const char *dir)
 enum err
 kv_copy(struct kv *kv, const char *dir)
 {
+    CLEANUP(kv_abort) struct kv_txn *held = NULL;
     char path[FILE_PATH_MAX];
     enum err err = file_path(path, dir, DATA_NAME);
     if (err == ERR_OK) {
         err = place_make_empty(dir);
+    }
+    /* LMDB reads in a transaction of its own, which must find a map of the right size. */
+    if (err == ERR_OK) {
+        err = kv_begin_read(kv, &held);
     }
     if (err != ERR_OK) {
         return err;

@@ -121,6 +121,11 @@ kv_env_new(const char *const *tables, size_t n_tables, struct kv **kv_out)
     if (kv == NULL) {
         return ERR_MEMORY;
     }
+    if (pthread_mutex_init(&kv->begin, NULL) != 0) {
+        free(kv);
+        kv = NULL;
+        return ERR_MEMORY;
+    }
     kv->lock_fd = -1;
     kv->n_tables = n_tables;
     kv->scratch = BUFFER_INIT(SIZE_MAX / 2);
@@ -154,6 +159,46 @@ kv_env_open(struct kv *kv, const char *dir, size_t map_bytes, unsigned flags)
     }
     if (rc == 0) {
         kv->map_bytes = info.me_mapsize; /* more than asked for when the data need it */
+    }
+    return kv_env_err(rc);
+}
+
+/* The size that the owner has given the map, and room for it to double once. */
+static int
+follow_size(struct kv *kv)
+{
+    MDB_envinfo info;
+    int rc = mdb_env_set_mapsize(kv->env, 0);
+    if (rc == 0) {
+        rc = mdb_env_info(kv->env, &info);
+    }
+    if (rc == 0) {
+        kv->map_max_bytes = info.me_mapsize;
+        kv->map_bytes = info.me_mapsize * 2;
+        rc = mdb_env_set_mapsize(kv->env, kv->map_bytes);
+    }
+    return rc;
+}
+
+enum err
+kv_env_follow(struct kv *kv)
+{
+    kv->read_only = true;
+    return kv_env_err(follow_size(kv));
+}
+
+enum err
+kv_env_begin(struct kv *kv, unsigned flags, MDB_txn **txn_out)
+{
+    int rc = mdb_txn_begin(kv->env, NULL, flags, txn_out);
+    if (rc == MDB_MAP_RESIZED && kv->read_only) {
+        if (kv->n_reading > 0) {
+            return ERR_TOO_LARGE;
+        }
+        rc = follow_size(kv);
+        if (rc == 0) {
+            rc = mdb_txn_begin(kv->env, NULL, flags, txn_out);
+        }
     }
     return kv_env_err(rc);
 }

@@ -3,6 +3,7 @@
 #define REFLOOP_LIB_STORE_KV_ENV_H
 
 #include <lmdb.h>
+#include <pthread.h>
 
 #include "lib/store/kv.h"
 
@@ -16,6 +17,8 @@ struct kv {
     MDB_dbi dbis[KV_TABLES_MAX];
     struct buffer scratch; /* the record being put */
     bool writing;
+    bool read_only;        /* another process owns the store */
+    pthread_mutex_t begin; /* read transactions of several threads: begin, end, and n_reading */
     unsigned n_reading;
     bool must_grow; /* the map was full while a reader forbade growing it */
 };
@@ -40,6 +43,12 @@ struct bytes kv_env_bytes(MDB_val val);
 enum err kv_env_new(const char *const *tables, size_t n_tables, struct kv **kv_out) MUST_CHECK;
 /* map_bytes 0: as large as the file says. */
 enum err kv_env_open(struct kv *kv, const char *dir, size_t map_bytes, unsigned flags) MUST_CHECK;
+/* After opening a store of another process: its map is ours to follow, with some room ahead. */
+enum err kv_env_follow(struct kv *kv) MUST_CHECK;
+/* A transaction of LMDB. A map that has become too small for a reader is made anew while nobody
+ * reads through this handle (its mutex is held, or no other thread knows it); otherwise
+ * ERR_TOO_LARGE. */
+enum err kv_env_begin(struct kv *kv, unsigned flags, MDB_txn **txn_out) MUST_CHECK;
 /* Opens the tables of an existing store inside a transaction, for that transaction. */
 enum err kv_env_open_tables(struct kv *kv, MDB_txn *txn) MUST_CHECK;
 /* Makes or opens the tables; a new store writes its ballast first. */

@@ -118,15 +118,61 @@ nothing_and_the_most_can_be_signed(void **state)
     static const uint8_t zeros[SIGN_MESSAGE_MAX];
     struct fixture f;
     fixture_init(&f);
-    size_t most = SIGN_MESSAGE_MAX - strlen(sign_use_tag(SIGN_CHECKPOINT)) - 1;
+    size_t most = SIGN_MESSAGE_MAX - strlen(sign_use_tag(SIGN_RECEIPTS)) - 1;
     struct bytes part = bytes_of(zeros, most);
-    sign_make(SIGN_CHECKPOINT, &part, 1, &f.secret, f.signature);
-    assert_int_equal(sign_check(SIGN_CHECKPOINT, &part, 1, &f.public_key, f.signature), ERR_OK);
+    sign_make(SIGN_RECEIPTS, &part, 1, &f.secret, f.signature);
+    assert_int_equal(sign_check(SIGN_RECEIPTS, &part, 1, &f.public_key, f.signature), ERR_OK);
     part.len++;
-    assert_int_equal(sign_check(SIGN_CHECKPOINT, &part, 1, &f.public_key, f.signature),
+    assert_int_equal(sign_check(SIGN_RECEIPTS, &part, 1, &f.public_key, f.signature),
                      ERR_SIGNATURE);
-    sign_make(SIGN_CHECKPOINT, NULL, 0, &f.secret, f.signature);
-    assert_int_equal(sign_check(SIGN_CHECKPOINT, NULL, 0, &f.public_key, f.signature), ERR_OK);
+    sign_make(SIGN_RECEIPTS, NULL, 0, &f.secret, f.signature);
+    assert_int_equal(sign_check(SIGN_RECEIPTS, NULL, 0, &f.public_key, f.signature), ERR_OK);
+}
+
+/* A note is plain Ed25519 over its text: no tag, no NUL. RFC 8032 section 7.1, test 3. */
+static void
+a_note_is_signed_as_it_stands(void **state)
+{
+    (void)state;
+    static const uint8_t text[] = {0xaf, 0x82};
+    uint8_t seed_bytes[SIGN_SEED_BYTES];
+    uint8_t signature[SIGN_BYTES];
+    char hex[2 * SIGN_BYTES + 1];
+    struct sign_public key;
+    struct sign_secret secret;
+    assert_int_equal(text_unhex("c5aa8df43f9f837bedb7442f31dcb7b1"
+                                "66d38535076f094b85ce3a2e0b4458f7",
+                                seed_bytes, sizeof(seed_bytes)),
+                     ERR_OK);
+    sign_pair_from_seed(seed_bytes, &key, &secret);
+    sign_note(bytes_of(text, sizeof(text)), &secret, signature);
+    text_hex(bytes_of(signature, sizeof(signature)), hex);
+    assert_string_equal(hex, "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
+                             "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a");
+    assert_int_equal(sign_note_check(bytes_of(text, sizeof(text)), &key, signature), ERR_OK);
+    assert_int_equal(sign_note_check(bytes_of(text, 1), &key, signature), ERR_SIGNATURE);
+}
+
+/* Neither passes for the other, although one key signs both. */
+static void
+a_note_and_a_tagged_signature_are_strangers(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint8_t signature[SIGN_BYTES];
+    struct bytes text = bytes_of_text("networkroot");
+    fixture_init(&f);
+    assert_int_equal(sign_note_check(text, &f.public_key, f.signature), ERR_SIGNATURE);
+    sign_note(text, &f.secret, signature);
+    assert_int_equal(sign_note_check(text, &f.public_key, signature), ERR_OK);
+    for (enum sign_use use = 0; use < SIGN_USE_COUNT; use++) {
+        assert_int_equal(sign_check(use, &text, 1, &f.public_key, signature), ERR_SIGNATURE);
+    }
+    for (size_t bit = 0; bit < 8 * SIGN_BYTES; bit++) {
+        signature[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(sign_note_check(text, &f.public_key, signature), ERR_SIGNATURE);
+        signature[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
 }
 
 /* Small order, or not a point at all: with the first kind one signature fits any message for laxer
@@ -205,6 +251,8 @@ main(void)
         cmocka_unit_test(another_use_is_refused),
         cmocka_unit_test(every_flipped_bit_is_refused),
         cmocka_unit_test(nothing_and_the_most_can_be_signed),
+        cmocka_unit_test(a_note_is_signed_as_it_stands),
+        cmocka_unit_test(a_note_and_a_tagged_signature_are_strangers),
         cmocka_unit_test(unsound_keys_are_refused),
         cmocka_unit_test(pairs_are_sound_and_differ),
         cmocka_unit_test(keys_are_those_of_rfc_8032),
