@@ -1,111 +1,15 @@
-/* Composition root: opens the store, makes sure that it is this organization's, and brings what is
- * kept in memory (directory, outbox index, cursor) up from disk. It refuses to know the network:
- * frames come and go through exchange.c. */
+/* Composition root: opens the store and makes sure that it is this organization's. It refuses to
+ * know the network: frames come and go through exchange.c. */
 #include "agent/agent.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/rotate.h"
 #include "agent/state.h"
 
-static const char meta_cursor[] = "cursor";
-static const char meta_incarnation[] = "incarnation";
 static const char meta_owner[] = "owner";
 static const char meta_probe[] = "probe";
-
-static enum err
-fold_entry(struct directory *directory, struct bytes key, struct bytes record)
-{
-    struct reader reader = reader_of(record);
-    int64_t log_time_ms = reader_i64(&reader);
-    struct envelope envelope;
-    struct statement statement;
-    enum err err = envelope_decode(reader.rest, &envelope);
-
-    if (err == ERR_OK)
-        err = statement_decode(envelope.statement, &statement);
-    if (err == ERR_OK)
-        err = directory_apply(directory, &statement, kv_u64_of_key(key), log_time_ms);
-    /* It was judged when it came; that it does not fit now is our disk's fault, not a member's. */
-    return err == ERR_OK || err == ERR_MEMORY ? err : ERR_CORRUPT;
-}
-
-static enum err
-load_directory(struct agent *agent, struct kv_txn *txn)
-{
-    CLEANUP(kv_cursor_closep) struct kv_cursor *cursor = NULL;
-    CLEANUP(directory_freep) struct directory *directory = NULL;
-    struct bytes key, record;
-    uint8_t from[8];
-    enum err err = directory_new(&agent->identity->network, &directory);
-
-    if (err == ERR_OK)
-        err = kv_cursor_open(txn, TABLE_DIRECTORY, kv_key_u64(0, from), &cursor);
-    while (err == ERR_OK) {
-        err = kv_cursor_next(cursor, &key, &record);
-        if (err == ERR_OK)
-            err = fold_entry(directory, key, record);
-    }
-    if (err != ERR_NOT_FOUND)
-        return err;
-    directory_free(agent->directory);
-    agent->directory = directory;
-    directory = NULL;
-    return ERR_OK;
-}
-
-static enum err
-load_meta(struct agent *agent, struct kv_txn *txn)
-{
-    struct bytes value;
-    enum err err = kv_get(txn, TABLE_META, bytes_of_text(meta_cursor), &value);
-
-    agent->cursor = 0;
-    if (err == ERR_OK) {
-        struct reader reader = reader_of(value);
-        agent->cursor = reader_u64(&reader);
-        err = reader_err(&reader);
-    }
-    if (err != ERR_OK && err != ERR_NOT_FOUND)
-        return err;
-    err = kv_get(txn, TABLE_META, bytes_of_text(meta_incarnation), &value);
-    agent->has_incarnation = err == ERR_OK;
-    if (err == ERR_NOT_FOUND)
-        return ERR_OK;
-    if (err == ERR_OK && value.len != sizeof(agent->incarnation))
-        return ERR_CORRUPT;
-    if (err == ERR_OK)
-        memcpy(agent->incarnation, value.data, sizeof(agent->incarnation));
-    return err;
-}
-
-enum err
-state_reload(struct agent *agent)
-{
-    CLEANUP(kv_abort) struct kv_txn *txn = NULL;
-    enum err err = kv_begin_read(agent->kv, &txn);
-
-    if (err == ERR_OK)
-        err = load_meta(agent, txn);
-    if (err == ERR_OK)
-        err = load_directory(agent, txn);
-    return err == ERR_OK ? outbox_load(&agent->outbox, txn) : err;
-}
-
-enum err
-state_put_cursor(struct unit *unit, uint64_t cursor)
-{
-    uint8_t value[8];
-
-    return unit_put(unit, TABLE_META, bytes_of_text(meta_cursor), kv_key_u64(cursor, value));
-}
-
-enum err
-state_put_incarnation(struct unit *unit, const uint8_t incarnation[INCARNATION_BYTES])
-{
-    return unit_put(unit, TABLE_META, bytes_of_text(meta_incarnation),
-                    bytes_of(incarnation, INCARNATION_BYTES));
-}
 
 /* A store holds one organization's copy of one network: another's keys would not open its content
  * and would sign on top of its chains. */
@@ -124,7 +28,7 @@ claim_store(struct unit *unit, void *context)
         return unit_put_record(unit, TABLE_META, bytes_of_text(meta_owner), &owner);
     if (err == ERR_OK && !bytes_equal(stored, buffer_view(&owner)))
         return ERR_CONFIG;
-    return err;
+    return err == ERR_OK ? state_upgrade(unit) : err;
 }
 
 static enum err
@@ -170,6 +74,11 @@ agent_open(const struct agent_options *options, struct agent **agent_out,
     enum err err = open_store(agent, options, complaint);
     if (err != ERR_OK)
         return err;
+    err = rotate_remake(agent, (struct instant){0, 0});
+    /* Not even with a full disk: the broker would refuse it for good. */
+    if (err != ERR_OK)
+        return complain(complaint, err, "what was made with former keys cannot be made again: %s",
+                        err_text(err));
     *agent_out = agent;
     agent = NULL;
     return ERR_OK;

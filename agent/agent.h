@@ -24,6 +24,8 @@ struct agent_options {
     int64_t silence_ms;              /* no answer for so long: the link is in doubt */
     int64_t credit_bytes;            /* asked for with each fetch */
     int64_t window;                  /* statements sent and not yet receipted */
+    int64_t witnesses_wanted;        /* cosignatures of other members we want to see */
+    int64_t witness_ms;              /* look for a new cosigned checkpoint at least so often */
 };
 
 struct agent;
@@ -64,7 +66,9 @@ struct agent_link_status {
     enum err refused;       /* what the broker said when it refused the session, ERR_OK otherwise
                                (revoked, busy, version) */
     int64_t refused_since_ms;
-    uint64_t cursor, head;            /* of the log: how far we have read, how far it goes */
+    const char *unproved;  /* why this agent itself does not go on with what the broker told, in
+                              words;  NULL when it does. A hello is said again by and by */
+    uint64_t cursor, head; /* of the log: how far we have read, how far it goes */
     int64_t broker_clock_ahead_ms;    /* broker's log clock minus ours at the last pong */
     uint64_t bad_frames, bad_entries; /* refused from the broker, since start */
 };
@@ -116,7 +120,9 @@ struct step_view {
     uint64_t index;       /* in the log, when accepted */
     int64_t delivered_ms; /* log time of the delivery receipt, 0 when not yet */
     int64_t due_ms;
-    bool superseded; /* crossed with a step of the other side and changed nothing */
+    const char *unproved; /* STAGE_SENT: why the broker's receipt proves nothing; NULL otherwise */
+    bool proved;          /* logged or receipted, with an inclusion proof we have checked */
+    bool superseded;      /* crossed with a step of the other side and changed nothing */
     bool automatic;
     bool unreadable; /* it could not be opened, here or when it came: say so to people */
     enum loop_state state_after; /* once accepted */
@@ -162,6 +168,60 @@ enum err agent_get_loop(struct agent *agent, const struct loop_id *loop,
 typedef bool (*agent_step_callback)(void *context, const struct step_view *step);
 enum err agent_each_step(struct agent *agent, const struct loop_id *loop,
                          agent_step_callback callback, void *context) MUST_CHECK;
+
+/* --- proofs and alarms
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+struct agent_proof_status {
+    bool has_checkpoint;
+    uint64_t checkpoint_size; /* of the log we believe in */
+    int64_t checkpoint_ms;    /* wall time it was verified */
+    uint64_t witnessed_size;  /* largest checkpoint that enough others have cosigned; 0 none */
+    int64_t witnessed_ms;     /* wall time we saw that */
+    size_t n_witnesses;       /* others who cosigned the newest one we saw */
+    size_t witnesses_wanted;  /* our policy */
+    bool broker_recovering;   /* it was restored and is being refilled from its members */
+    uint64_t recall_from;
+    uint32_t n_alarms;   /* standing */
+    bool stopped;        /* an alarm stops sending */
+    uint32_t n_unproved; /* own statements whose receipt proved nothing */
+};
+void agent_get_proof_status(struct agent *agent, struct agent_proof_status *status_out);
+/* Our last checkpoint as a note, with our own cosignature and those seen; appended. ERR_NOT_FOUND.
+ */
+enum err agent_get_checkpoint(struct agent *agent, struct buffer *note_out) MUST_CHECK;
+/* Alarms, newest first; the callback returns false to stop. */
+struct alarm;
+typedef bool (*agent_alarm_callback)(void *context, const struct alarm *alarm);
+enum err
+agent_each_alarm(struct agent *agent, agent_alarm_callback callback, void *context) MUST_CHECK;
+/* People have looked: every standing alarm is settled, and sending goes on. ERR_NOT_FOUND when none
+ * stands. */
+enum err agent_settle_alarms(struct agent *agent, struct instant now) MUST_CHECK;
+
+/* One key event of the network, in order of the log. */
+struct key_event {
+    uint64_t index;
+    int64_t log_time_ms;
+    enum statement_kind kind; /* genesis, invite, join, rotate, revoke */
+    bool replaces;            /* an invite for a lost machine, or the join with it */
+    char org[ORG_ID_BYTES];
+    char name[LIMIT_NAME_BYTES + 1];
+    char reason[LIMIT_REVOKE_REASON_BYTES + 1];
+    struct key_id key; /* of join and rotate */
+};
+typedef bool (*agent_key_event_callback)(void *context, const struct key_event *event);
+enum err agent_each_key_event(struct agent *agent, agent_key_event_callback callback,
+                              void *context) MUST_CHECK;
+
+/* Evidence of one loop from our own records; with bodies and facts shown when `with_body`. Proofs
+ * are the newest we hold: agent_want_proofs asks the broker for all of them in one cosigned
+ * checkpoint, *ready_out says that they are there (or that the broker cannot be asked just now). */
+enum err agent_want_proofs(struct agent *agent, const struct loop_id *loop, struct instant now,
+                           bool *ready_out) MUST_CHECK;
+enum err agent_evidence(struct agent *agent, const struct loop_id *loop, bool with_body,
+                        struct buffer *file_out, struct complaint *complaint) MUST_CHECK;
 
 struct agent_queue_status {
     uint64_t waiting;  /* steps without a broker receipt */

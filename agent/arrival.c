@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "agent/steps.h"
-#include "lib/wire/sealed.h"
 
 static const char empty_content[] = "{}";
 
@@ -33,15 +32,13 @@ store_content(struct unit *unit, struct arrival *arrival, struct step *step)
 {
     CLEANUP(buffer_wipe) struct buffer body = BUFFER_INIT(LIMIT_BODY_BYTES);
     CLEANUP(buffer_wipe) struct buffer facts = BUFFER_INIT(LIMIT_FACTS_BYTES);
-    const struct identity *identity = unit->agent->identity;
     struct sealed_opened opened = {false, false};
     struct bytes empty = bytes_of_text(empty_content);
     enum err err = ERR_KEY;
 
     if (arrival->opened->envelope.sealed.len > 0)
-        err = sealed_open(&arrival->opened->statement, arrival->opened->envelope.sealed,
-                          &identity->key_id, &identity->keys.seal, &identity->secrets->seal, &body,
-                          &facts, &opened);
+        err = identity_open_sealed(unit->agent->identity, &arrival->opened->statement,
+                                   arrival->opened->envelope.sealed, &body, &facts, &opened);
     if (err == ERR_MEMORY)
         return err;
     step->unreadable = err != ERR_OK || !opened.has_body || !opened.has_facts;
@@ -156,8 +153,10 @@ take_own(struct unit *unit, struct mirror *mirror, struct arrival *arrival)
     uint32_t number = 0;
     enum err err = find_own(unit, arrival, &number);
 
-    if (err == ERR_NOT_FOUND)
+    if (err == ERR_NOT_FOUND) {
+        arrival->unknown = true;
         return add_step(unit, mirror, arrival);
+    }
     if (err == ERR_OK)
         err = step_load(unit->txn, loop, number, &step);
     if (err != ERR_OK)
@@ -166,6 +165,7 @@ take_own(struct unit *unit, struct mirror *mirror, struct arrival *arrival)
     fill_logged(arrival, &step);
     step.stage = STAGE_ACCEPTED;
     step.refusal = ERR_OK;
+    step.unproved = PROOF_GOOD;
     mirror_ahead_remove(mirror, number);
     if (number == mirror->newest_own)
         mirror->last_superseded = step.superseded;
@@ -177,7 +177,7 @@ take_own(struct unit *unit, struct mirror *mirror, struct arrival *arrival)
 }
 
 static enum err
-take_delivered(struct unit *unit, struct mirror *mirror, const struct arrival *arrival)
+take_delivered(struct unit *unit, struct mirror *mirror, struct arrival *arrival)
 {
     const struct loop_id *loop = &arrival->loop->loop;
     const struct digest *delivered = &arrival->loop->delivered;
@@ -201,9 +201,12 @@ take_delivered(struct unit *unit, struct mirror *mirror, const struct arrival *a
     }
     if (err != ERR_OK || !arrival->own)
         return err;
-    return finish_row(unit,
-                      outbox_find_delivered(outbox_lane(&unit->agent->outbox, loop), delivered),
-                      &arrival->opened->id);
+    struct row *row = outbox_find_delivered(outbox_lane(&unit->agent->outbox, loop), delivered);
+    if (row != NULL)
+        return finish_row(unit, row, &arrival->opened->id);
+    err = step_find(unit->txn, &arrival->opened->id, loop, &number);
+    arrival->unknown = err == ERR_NOT_FOUND;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 static enum err

@@ -12,8 +12,10 @@ struct arrival {
     const struct statement_loop *loop;
     bool own;                     /* we are the author */
     bool sealed_missing;          /* it should have come with a sealed part */
+    bool receipted;               /* ours, and the broker's receipt for it was proved before */
     struct track_verdict verdict; /* out */
     bool unreadable;              /* out: a new step whose content does not open with our keys */
+    bool unknown;                 /* out: in our name, and nothing here has made it */
 };
 
 /* Puts the statement on the track, and all that follows into the transaction. Peer errors: it does

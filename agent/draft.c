@@ -135,6 +135,25 @@ add_step_fields(struct unit *unit, const struct member *partner, struct draft *d
     return seal(unit, partner, draft, statement);
 }
 
+/* The same words made again would have the same id under another signature, and the log holds only
+ * one of the two: a receipt for it could not be proved. What is sealed never repeats; a
+ * confirmation does, and is given another moment. */
+static enum err
+encode_fresh(struct unit *unit, struct draft *draft, struct statement *statement)
+{
+    for (;;) {
+        buffer_done(&draft->statement);
+        draft->statement = BUFFER_INIT(LIMIT_STATEMENT_BYTES);
+        enum err err = statement_encode(statement, &draft->statement);
+        if (err != ERR_OK)
+            return err;
+        draft->id = statement_id(buffer_view(&draft->statement));
+        if (!kv_has(unit->txn, TABLE_IDS, table_id_key(&draft->id)))
+            return ERR_OK;
+        statement->authored_ms++;
+    }
+}
+
 enum err
 draft_make(struct unit *unit, struct draft *draft, const struct draft *before)
 {
@@ -153,12 +172,10 @@ draft_make(struct unit *unit, struct draft *draft, const struct draft *before)
         err = add_step_fields(unit, partner, draft, &statement);
     if (err != ERR_OK)
         return err;
-    draft->statement = BUFFER_INIT(LIMIT_STATEMENT_BYTES);
-    err = statement_encode(&statement, &draft->statement);
+    err = encode_fresh(unit, draft, &statement);
     if (err != ERR_OK)
         return err;
     draft->seq = statement.as.loop.seq;
-    draft->id = statement_id(buffer_view(&draft->statement));
     draft->fresh = true;
     return ERR_OK;
 }
@@ -192,6 +209,8 @@ draft_store(struct unit *unit, struct draft *draft)
     if (err == ERR_OK)
         err = outbox_set_made(unit, draft->row, draft->seq, &draft->id,
                               buffer_view(&draft->envelope));
+    if (err == ERR_OK && draft->row->kind == ROW_DELIVERED)
+        err = step_name(unit, &draft->id, loop, 0);
     if (err == ERR_OK && draft->row->kind == ROW_STEP) {
         err = show_as_sent(unit, loop, draft);
         changes_add(&unit->agent->changes, loop);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "agent/compose.h"
+#include "agent/copies.h"
+#include "agent/evidence.h"
 #include "agent/inbox.h"
 #include "agent/receipts.h"
 #include "agent/session.h"
@@ -12,7 +14,8 @@ static enum err (*const handlers[])(struct agent *agent, const struct message *m
                                     struct instant now) = {
     [MESSAGE_WELCOME] = session_on_welcome, [MESSAGE_RECEIPTS] = receipts_take,
     [MESSAGE_ENTRIES] = inbox_take,         [MESSAGE_PONG] = session_on_pong,
-    [MESSAGE_REFUSED] = session_on_refused,
+    [MESSAGE_REFUSED] = session_on_refused, [MESSAGE_RECALL] = session_on_recall,
+    [MESSAGE_PROOFS] = evidence_on_proofs,
 };
 
 enum err
@@ -35,6 +38,25 @@ agent_receive(struct agent *agent, struct bytes frame, struct instant now)
     return handlers[kind](agent, &agent->in, now);
 }
 
+/* Statements are only for a broker that we have not caught lying. One that is being refilled is
+ * given copies, and then what is made: that may be in its log without anybody knowing where. It
+ * takes nothing new, and nothing new is made, since the log has not been read then. */
+static enum err
+next_load(struct agent *agent, struct instant now, struct buffer *frame, bool *none_out)
+{
+    if (!agent->session.ready) {
+        *none_out = true;
+        return ERR_OK;
+    }
+    bool none = true;
+    enum err err = copies_next_frame(agent, frame, &none);
+    if (err == ERR_OK && none && !agent->proof.stopped)
+        err = compose_frame(agent, now, frame, &none);
+    if (err == ERR_OK)
+        *none_out = none;
+    return err;
+}
+
 enum err
 agent_next_frame(struct agent *agent, struct instant now, struct buffer *frame_out, bool *none_out)
 {
@@ -44,10 +66,8 @@ agent_next_frame(struct agent *agent, struct instant now, struct buffer *frame_o
 
     if (session_next_word(agent, now))
         err = message_encode(&agent->out, &frame);
-    else if (agent->session.ready)
-        err = compose_frame(agent, now, &frame, &none);
     else
-        none = true;
+        err = next_load(agent, now, &frame, &none);
     if (err != ERR_OK || none) {
         buffer_done(&frame);
         if (err == ERR_OK)

@@ -3,7 +3,9 @@
  * its two halves fit. It refuses to know whether the broker still knows this member; the log says
  * that.
  *
- *   member.key   one "word hex" per line     network   one "word value" per line */
+ *   member.key   one "word hex" per line: the present keys; a line for each former sealing pair;
+ * the keys of a change that was begun. One file, so that a change is one rename. network      one
+ * "word value" per line */
 #include "agent/identity.h"
 
 #include <string.h>
@@ -12,7 +14,14 @@
 #include "lib/base/secret.h"
 #include "lib/base/text.h"
 
-enum { FILE_BYTES_MAX = 16 * 1024, LINE_VALUE_MAX = 8192, PROBE_BYTES_MAX = 256 };
+enum {
+    FILE_BYTES_MAX = 16 * 1024,
+    LINE_VALUE_MAX = 8192,
+    PROBE_BYTES_MAX = 256,
+    FORMER_BYTES = KEY_ID_BYTES + SEAL_PUBLIC_BYTES + SEAL_SECRET_BYTES,
+    HEX_MAX = 2 * FORMER_BYTES + 1, /* the longest line of member.key */
+    MADE_BYTES = 8,
+};
 static const char key_file[] = "member.key";
 static const char network_file[] = "network";
 static const char key_head[] = "refloop-member-key 1\n";
@@ -24,6 +33,10 @@ derive_keys(struct identity *identity)
     sign_public_of(&identity->secrets->sign, &identity->keys.sign);
     curve_public_of(&identity->secrets->curve, &identity->keys.curve);
     identity->key_id = key_set_id(&identity->keys);
+    if (identity->has_next) {
+        sign_public_of(&identity->secrets->next_sign, &identity->next.sign);
+        curve_public_of(&identity->secrets->next_curve, &identity->next.curve);
+    }
 }
 
 static enum err
@@ -74,7 +87,7 @@ struct key_line {
     void *bytes;
     size_t len;
 };
-enum { KEY_LINES = 5 };
+enum { KEY_LINES = 5, NEXT_LINES = 4 };
 
 static void
 key_lines(struct identity *identity, struct key_line lines[KEY_LINES])
@@ -90,6 +103,19 @@ key_lines(struct identity *identity, struct key_line lines[KEY_LINES])
 }
 
 static void
+next_lines(struct identity *identity, struct key_line lines[NEXT_LINES])
+{
+    struct identity_secrets *secrets = identity->secrets;
+
+    lines[0] = (struct key_line){"next-sign", secrets->next_sign.bytes, sizeof(secrets->next_sign)};
+    lines[1] = (struct key_line){"next-seal", secrets->next_seal.bytes, sizeof(secrets->next_seal)};
+    lines[2] = (struct key_line){"next-seal-public", identity->next.seal.bytes,
+                                 sizeof(identity->next.seal)};
+    lines[3] =
+        (struct key_line){"next-curve", secrets->next_curve.bytes, sizeof(secrets->next_curve)};
+}
+
+static void
 put_line(struct buffer *out, const char *word, const char *value)
 {
     buffer_put(out, word, strlen(word));
@@ -98,20 +124,60 @@ put_line(struct buffer *out, const char *word, const char *value)
     buffer_put_u8(out, '\n');
 }
 
+static void
+put_hex(struct buffer *out, const char *word, const void *bytes, size_t len)
+{
+    char hex[HEX_MAX];
+
+    text_hex(bytes_of(bytes, len), hex);
+    put_line(out, word, hex);
+    secret_wipe(hex, sizeof(hex));
+}
+
+static void
+put_former(struct buffer *out, const struct identity *identity, size_t which)
+{
+    const struct identity_former *former = &identity->former[which];
+    uint8_t bytes[FORMER_BYTES];
+
+    memcpy(bytes, former->key.bytes, KEY_ID_BYTES);
+    memcpy(bytes + KEY_ID_BYTES, former->seal.bytes, SEAL_PUBLIC_BYTES);
+    memcpy(bytes + KEY_ID_BYTES + SEAL_PUBLIC_BYTES, identity->secrets->former[which].bytes,
+           SEAL_SECRET_BYTES);
+    put_hex(out, "former", bytes, sizeof(bytes));
+    secret_wipe(bytes, sizeof(bytes));
+}
+
+static void
+put_next(struct buffer *out, struct identity *identity)
+{
+    CLEANUP(buffer_done) struct buffer made = BUFFER_INIT(MADE_BYTES);
+    struct key_line lines[NEXT_LINES];
+
+    next_lines(identity, lines);
+    for (size_t i = 0; i < NEXT_LINES; i++)
+        put_hex(out, lines[i].word, lines[i].bytes, lines[i].len);
+    buffer_put_i64(&made, identity->next_made_ms);
+    if (buffer_err(&made) != ERR_OK)
+        out->failed = made.failed;
+    else
+        put_hex(out, "next-made", made.data, made.len);
+}
+
 static enum err
 write_keys(const struct identity *identity, struct buffer *out)
 {
     struct identity copy = *identity; /* the table points at bytes that reading fills */
     struct key_line lines[KEY_LINES];
-    char hex[2 * SIGN_SECRET_BYTES + 1];
 
     key_lines(&copy, lines);
     buffer_put(out, key_head, sizeof(key_head) - 1);
-    for (size_t i = 0; i < KEY_LINES; i++) {
-        text_hex(bytes_of(lines[i].bytes, lines[i].len), hex);
-        put_line(out, lines[i].word, hex);
-    }
-    secret_wipe(hex, sizeof(hex));
+    for (size_t i = 0; i < KEY_LINES; i++)
+        put_hex(out, lines[i].word, lines[i].bytes, lines[i].len);
+    for (size_t i = 0; i < identity->n_former; i++)
+        put_former(out, identity, i);
+    if (identity->has_next)
+        put_next(out, &copy);
     return buffer_err(out);
 }
 
@@ -202,18 +268,68 @@ skip_head(struct bytes *rest, const char *head)
     return true;
 }
 
+static bool
+read_lines(struct bytes *text, const struct key_line *lines, size_t n)
+{
+    char hex[HEX_MAX];
+    bool good = true;
+
+    for (size_t i = 0; good && i < n; i++)
+        good = next_value(text, lines[i].word, hex, sizeof(hex)) &&
+               text_unhex(hex, lines[i].bytes, lines[i].len) == ERR_OK;
+    secret_wipe(hex, sizeof(hex));
+    return good;
+}
+
+static bool
+read_former(struct bytes *text, struct identity *identity)
+{
+    char hex[HEX_MAX];
+    uint8_t bytes[FORMER_BYTES];
+    bool good = true;
+
+    while (good && next_value(text, "former", hex, sizeof(hex))) {
+        size_t which = identity->n_former;
+        good = which < IDENTITY_FORMER_MAX && text_unhex(hex, bytes, sizeof(bytes)) == ERR_OK;
+        if (!good)
+            break;
+        memcpy(identity->former[which].key.bytes, bytes, KEY_ID_BYTES);
+        memcpy(identity->former[which].seal.bytes, bytes + KEY_ID_BYTES, SEAL_PUBLIC_BYTES);
+        memcpy(identity->secrets->former[which].bytes, bytes + KEY_ID_BYTES + SEAL_PUBLIC_BYTES,
+               SEAL_SECRET_BYTES);
+        identity->n_former++;
+    }
+    secret_wipe(hex, sizeof(hex));
+    secret_wipe(bytes, sizeof(bytes));
+    return good;
+}
+
+static bool
+read_next(struct bytes *text, struct identity *identity)
+{
+    uint8_t made[MADE_BYTES];
+    struct key_line lines[NEXT_LINES + 1];
+
+    next_lines(identity, lines);
+    lines[NEXT_LINES] = (struct key_line){"next-made", made, sizeof(made)};
+    if (!read_lines(text, lines, ARRAY_LEN(lines)))
+        return false;
+    struct reader reader = reader_of(bytes_of(made, sizeof(made)));
+    identity->next_made_ms = reader_i64(&reader);
+    identity->has_next = true;
+    return true;
+}
+
 static enum err
 read_keys(struct bytes text, struct identity *identity)
 {
     struct key_line lines[KEY_LINES];
-    char hex[2 * SIGN_SECRET_BYTES + 1];
-    bool good = skip_head(&text, key_head);
 
     key_lines(identity, lines);
-    for (size_t i = 0; good && i < KEY_LINES; i++)
-        good = next_value(&text, lines[i].word, hex, sizeof(hex)) &&
-               text_unhex(hex, lines[i].bytes, lines[i].len) == ERR_OK;
-    secret_wipe(hex, sizeof(hex));
+    bool good = skip_head(&text, key_head) && read_lines(&text, lines, KEY_LINES) &&
+                read_former(&text, identity);
+    if (good && text.len > 0)
+        good = read_next(&text, identity);
     return good && text.len == 0 ? ERR_OK : ERR_CORRUPT;
 }
 
@@ -267,20 +383,32 @@ read_network(struct bytes text, struct identity *identity)
     return read_genesis(genesis, identity);
 }
 
-/* The sealing pair cannot be derived from its secret half here, so both halves are kept, and tried.
+/* A sealing pair cannot be derived from its secret half here, so both halves are kept, and tried.
  */
 static enum err
-try_seal_pair(const struct identity *identity)
+try_seal_pair(const struct seal_public *public_key, const struct seal_secret *secret)
 {
     CLEANUP(seal_done) struct seal_compartment compartment = {.n_wraps = 0};
     CLEANUP(buffer_wipe) struct buffer content = BUFFER_INIT(PROBE_BYTES_MAX);
     struct bytes word = bytes_of_text("probe");
-    enum err err = seal_make(word, word, SEAL_1K, &identity->keys.seal, 1, &compartment);
+    enum err err = seal_make(word, word, SEAL_1K, public_key, 1, &compartment);
 
     if (err == ERR_OK)
-        err = seal_open(&compartment, 0, word, &identity->keys.seal, &identity->secrets->seal,
-                        &content);
+        err = seal_open(&compartment, 0, word, public_key, secret, &content);
     return err == ERR_OK || err == ERR_MEMORY ? err : ERR_CORRUPT;
+}
+
+static enum err
+try_seal_pairs(const struct identity *identity)
+{
+    const struct identity_secrets *secrets = identity->secrets;
+    enum err err = try_seal_pair(&identity->keys.seal, &secrets->seal);
+
+    for (size_t i = 0; err == ERR_OK && i < identity->n_former; i++)
+        err = try_seal_pair(&identity->former[i].seal, &secrets->former[i]);
+    if (err == ERR_OK && identity->has_next)
+        err = try_seal_pair(&identity->next.seal, &secrets->next_seal);
+    return err;
 }
 
 static enum err
@@ -303,7 +431,7 @@ load(const char *key_path, const char *network_path, struct identity *identity)
     if (err != ERR_OK)
         return err;
     derive_keys(identity);
-    return try_seal_pair(identity);
+    return try_seal_pairs(identity);
 }
 
 enum err

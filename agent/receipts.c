@@ -1,12 +1,17 @@
 /* Decides what a receipt means for a row of the outbox. Accepted and superseded receipts are the
- * broker's promise and count only with its signature; a refusal promises nothing, and what it leads
- * to (wait, make again, give up) is one table. Whatever a refusal says, a statement that turns up
- * in the log was accepted: inbox.c has the last word. */
+ * broker's promise: they count only with its signature, and with the proof that our very bytes are
+ * in the log we believe in. Without that the statement stays sent, and is said again. A refusal
+ * promises nothing, and what it leads to (wait, make again, give up) is one table. Whatever a
+ * refusal says, a statement that turns up in the log was accepted: inbox.c has the last word. */
 #include "agent/receipts.h"
 
+#include "agent/accuse.h"
+#include "agent/holding.h"
 #include "agent/mirror.h"
+#include "agent/session.h"
 #include "agent/steps.h"
 
+enum { CLOCK_SPAN_MS = 3600 * 1000, RECORD_BYTES_MAX = LIMIT_ENVELOPE_BYTES };
 enum { REMAKE_MS = 1000, REMAKE_MAX_MS = 300 * 1000, REMAKE_DOUBLINGS = 9, RETRY_MIN_MS = 100 };
 
 enum after_refusal {
@@ -80,6 +85,7 @@ show_as_accepted(struct unit *unit, struct mirror *mirror, uint32_t number,
     if (err != ERR_OK || step.stage > STAGE_SENT)
         return err;
     step.stage = STAGE_ACCEPTED;
+    step.unproved = PROOF_GOOD;
     step.id = receipt->id;
     step.index = receipt->index;
     step.accepted_ms = receipt->log_time_ms;
@@ -180,8 +186,117 @@ refuse(struct unit *unit, struct row *row, const struct receipt *receipt)
     return receipts_give_up(unit, row, receipt->refusal);
 }
 
+/* ---- what stands behind a receipt ---- */
+
+/* One frame of receipts on its way through its transaction. */
+struct taking {
+    const struct message_receipts *receipts;
+    bool believed; /* the head beside them */
+    bool claims;   /* one of them says more than no */
+    const char *why;
+};
+
+/* The bytes stay as they are and go out again; people see what is missing. */
 static enum err
-take_one(struct unit *unit, const struct receipt *receipt)
+leave_unproved(struct unit *unit, struct row *row, const char *why)
+{
+    const struct loop_id *loop = &row->lane->loop;
+    struct step step;
+
+    unit->touched = true;
+    outbox_mark_unsent(&unit->agent->outbox, row);
+    if (row->kind != ROW_STEP)
+        return ERR_OK;
+    enum err err = step_load(unit->txn, loop, row->number, &step);
+    if (err != ERR_OK || step.stage != STAGE_SENT || step.unproved == proof_reason_of(why))
+        return err;
+    step.unproved = proof_reason_of(why);
+    changes_add(&unit->agent->changes, loop);
+    return step_store(unit, loop, &step);
+}
+
+/* A row waits for days when nobody could be reached, so an old receipt is as old as its row. */
+bool
+receipts_is_far_off(const struct unit *unit, const struct row *row, int64_t log_time_ms)
+{
+    return log_time_ms > unit->now.wall_ms + CLOCK_SPAN_MS ||
+           (row != NULL && log_time_ms < row->queued_ms - CLOCK_SPAN_MS);
+}
+
+/* It is in the log; what is wrong with where it is. */
+static enum err
+look_at_place(struct unit *unit, const struct row *row, const struct receipt *receipt)
+{
+    const struct loop_id *loop = &row->lane->loop;
+    const struct latest_entry *latest = &unit->agent->latest;
+    enum err err = ERR_OK;
+
+    if (latest->known && receipt->index > latest->index &&
+        receipt->log_time_ms <= latest->log_time_ms)
+        err = accuse_receipt(unit, ALARM_BACKDATED, loop, receipt);
+    if (err == ERR_OK && receipt->index < unit->agent->cursor)
+        err = accuse_withheld(unit, loop, receipt->index); /* we have read past it */
+    if (err == ERR_OK && receipts_is_far_off(unit, row, receipt->log_time_ms))
+        err = accuse_receipt(unit, ALARM_CLOCK, loop, receipt);
+    return err;
+}
+
+static enum err
+accept_proved(struct unit *unit, struct row *row, const struct receipt *receipt,
+              struct bytes encoded, const struct envelope *envelope)
+{
+    bool proved = false;
+    enum err err = look_at_place(unit, row, receipt);
+
+    if (err == ERR_OK)
+        err = holding_put(unit, &row->lane->loop, receipt->index, receipt->log_time_ms, encoded);
+    if (err == ERR_OK)
+        err = proof_take_entry(unit, receipt->index, receipt->log_time_ms, envelope,
+                               receipt->inclusion, &proved);
+    return err == ERR_OK ? accept(unit, row, receipt) : err;
+}
+
+/* Our own bytes, copied: the views of a transaction do not outlive its next write. */
+static enum err
+copy_made(struct unit *unit, const struct row *row, struct buffer *copy, struct envelope *envelope)
+{
+    struct bytes stored;
+    enum err err = outbox_envelope(unit->txn, row, &stored);
+
+    if (err != ERR_OK)
+        return err;
+    buffer_put(copy, stored.data, stored.len);
+    err = buffer_err(copy);
+    if (err == ERR_OK)
+        err = envelope_decode(buffer_view(copy), envelope);
+    return err_is_peer(err) ? ERR_CORRUPT : err;
+}
+
+static enum err
+take_claim(struct unit *unit, struct taking *taking, struct row *row, const struct receipt *receipt)
+{
+    CLEANUP(buffer_done) struct buffer copy = BUFFER_INIT(RECORD_BYTES_MAX);
+    struct envelope envelope;
+
+    if (!taking->believed)
+        return leave_unproved(unit, row, taking->why);
+    enum err err = copy_made(unit, row, &copy, &envelope);
+    if (err != ERR_OK)
+        return err;
+    err = proof_judge_entry(unit->agent, receipt->index, receipt->log_time_ms, &envelope,
+                            receipt->inclusion);
+    if (err == ERR_OK)
+        return accept_proved(unit, row, receipt, buffer_view(&copy), &envelope);
+    if (!err_is_peer(err))
+        return err;
+    bool lie = err == ERR_SIGNATURE;
+    taking->why = proof_reason_words(lie ? PROOF_NOT_IN_LOG : PROOF_NO_ENTRY);
+    err = lie ? accuse_receipt(unit, ALARM_NOT_LOGGED, &row->lane->loop, receipt) : ERR_OK;
+    return err == ERR_OK ? leave_unproved(unit, row, taking->why) : err;
+}
+
+static enum err
+take_one(struct unit *unit, struct taking *taking, const struct receipt *receipt)
 {
     struct row *row = outbox_find_made(&unit->agent->outbox, &receipt->id);
 
@@ -189,17 +304,24 @@ take_one(struct unit *unit, const struct receipt *receipt)
         return ERR_OK; /* an answer we have had before */
     if (receipt->result == RECEIPT_REFUSED)
         return refuse(unit, row, receipt);
-    return accept(unit, row, receipt);
+    return take_claim(unit, taking, row, receipt);
 }
 
 static enum err
 take_all(struct unit *unit, void *context)
 {
-    const struct message_receipts *receipts = context;
+    struct taking *taking = context;
+    const struct message_receipts *receipts = taking->receipts;
     enum err err = ERR_OK;
 
+    taking->claims = taking->believed = false;
+    taking->why = NULL;
+    for (size_t i = 0; i < receipts->n; i++)
+        taking->claims |= receipts->receipts[i].result != RECEIPT_REFUSED;
+    if (taking->claims)
+        err = proof_take_head(unit, &receipts->proved, false, &taking->believed, &taking->why);
     for (size_t i = 0; err == ERR_OK && i < receipts->n; i++)
-        err = take_one(unit, &receipts->receipts[i]);
+        err = take_one(unit, taking, &receipts->receipts[i]);
     return err;
 }
 
@@ -217,10 +339,20 @@ is_signed(struct agent *agent, const struct receipt *receipt)
                       &agent->receipts_root) == ERR_OK;
 }
 
+/* A broker that is being refilled knows neither what is in the log nor what fits into it. */
+static bool
+may_heed(const struct agent *agent, const struct receipt *receipt)
+{
+    return session_takes_statements(agent) ||
+           (receipt->result == RECEIPT_REFUSED &&
+            (receipt->refusal == ERR_BUSY || receipt->refusal == ERR_QUOTA));
+}
+
 enum err
 receipts_take(struct agent *agent, const struct message *message, struct instant now)
 {
     struct message_receipts *receipts = &agent->in.as.receipts;
+    struct taking taking = {.receipts = receipts};
     size_t n_good = 0;
 
     (void)message; /* is agent->in: thinned out in place, as the message is large */
@@ -228,11 +360,20 @@ receipts_take(struct agent *agent, const struct message *message, struct instant
         return ERR_OK;
     agent->session.receipts_ms = now.boot_ms;
     for (size_t i = 0; i < receipts->n; i++) {
+        if (!may_heed(agent, &receipts->receipts[i]))
+            continue;
         if (is_signed(agent, &receipts->receipts[i]))
             receipts->receipts[n_good++] = receipts->receipts[i];
         else
             agent->session.status.bad_frames++;
     }
     receipts->n = n_good;
-    return n_good > 0 ? unit_run(agent, now, take_all, receipts) : ERR_OK;
+    enum err err = n_good > 0 ? unit_run(agent, now, take_all, &taking) : ERR_OK;
+    if (err != ERR_OK)
+        return err;
+    if (taking.why != NULL)
+        session_doubt(agent, taking.why, now);
+    else if (taking.claims)
+        session_trust(agent);
+    return ERR_OK;
 }

@@ -1,12 +1,14 @@
 /* Decides what the agent asks of the broker and when, and when silence means that the connection is
  * in doubt. Every question has a time by which it must be answered; the long poll has none, so a
- * ping asks after it. It refuses to know statements and entries. */
+ * ping asks after it. It refuses to know statements and entries, and what the answers mean
+ * (session_answers.c). */
 #include "agent/session.h"
 
-#include <string.h>
+#include "agent/evidence.h"
+#include "agent/witness.h"
 
 /* Retrying a refused session sooner than this helps nobody, whatever the broker says. */
-enum { HELLO_AGAIN_MIN_MS = 1000, PASSED_OVER_FACTOR = 4 };
+enum { HELLO_AGAIN_MIN_MS = 1000, DOUBT_DOUBLINGS = 6, PASSED_OVER_FACTOR = 4 };
 
 void
 agent_link_up(struct agent *agent, struct instant now)
@@ -14,12 +16,17 @@ agent_link_up(struct agent *agent, struct instant now)
     struct session *session = &agent->session;
     struct agent_link_status status = session->status;
     uint64_t nonce = session->ping_nonce;
+    unsigned n_doubts = session->n_doubts;
 
     *session = (struct session){.up = true, .heard_ms = now.boot_ms, .hello_ms = now.boot_ms};
     session->ping_nonce = nonce;
+    session->n_doubts = n_doubts;
     session->status = status;
     session->status.ready = false;
     session->status.ready_since_ms = 0;
+    agent->proof.broker_recovering = false;
+    agent->copies.asked = false; /* it asks again */
+    agent->prove.waiting = false;
     outbox_mark_all_unsent(&agent->outbox);
     agent->outbox.held_until_ms = 0;
 }
@@ -30,7 +37,14 @@ agent_link_down(struct agent *agent, struct instant now)
     (void)now; /* nothing is measured while there is no connection */
     agent->session.up = agent->session.ready = false;
     agent->session.status.ready = false;
+    agent->proof.broker_recovering = false;
     outbox_mark_all_unsent(&agent->outbox);
+}
+
+bool
+session_takes_statements(const struct agent *agent)
+{
+    return agent->session.ready && !agent->proof.broker_recovering;
 }
 
 /* An answer is overdue when nothing like it has come for so long since the question; and also when
@@ -70,20 +84,40 @@ agent_link_doubt(const struct agent *agent, struct instant now)
     return now.boot_ms >= doubt_deadline(agent);
 }
 
+/* Other traffic tells that the broker lives, but only a pong tells what others have cosigned, and
+ * that a refilled broker is whole again. */
+static int64_t
+ping_deadline(const struct agent *agent)
+{
+    const struct session *session = &agent->session;
+    int64_t deadline = session->heard_ms + agent->options.ping_ms;
+
+    if (session->ping_waiting)
+        return INT64_MAX;
+    if (session->ping_wanted)
+        return 0;
+    if (agent->proof.broker_recovering)
+        return session->ping_ms + agent->options.ping_ms;
+    if (agent->options.witness_ms > 0 && session->ping_ms + agent->options.witness_ms < deadline)
+        deadline = session->ping_ms + agent->options.witness_ms;
+    return deadline;
+}
+
 static int64_t
 word_deadline(const struct agent *agent)
 {
     const struct session *session = &agent->session;
+    int64_t ping = ping_deadline(agent);
 
     if (!session->ready)
         return session->hello_waiting ? INT64_MAX : session->hello_ms;
-    int64_t deadline = session->fetch_waiting ? INT64_MAX : session->fetch_ms;
-    int64_t ping = session->ping_waiting  ? INT64_MAX
-                   : session->ping_wanted ? 0
-                                          : session->heard_ms + agent->options.ping_ms;
+    bool fetches = !session->fetch_waiting && !agent->proof.broker_recovering;
+    int64_t deadline = fetches ? session->fetch_ms : INT64_MAX;
     if (ping < deadline)
         deadline = ping;
-    return agent->outbox.retry_ms < deadline ? agent->outbox.retry_ms : deadline;
+    if (agent->proof.stopped || agent->outbox.retry_ms > deadline)
+        return deadline;
+    return agent->outbox.retry_ms;
 }
 
 int64_t
@@ -126,7 +160,8 @@ say_hello(struct agent *agent, struct instant now)
     *hello = (struct message_hello){.protocol = MESSAGE_PROTOCOL,
                                     .network = agent->identity->network,
                                     .cursor = agent->cursor,
-                                    .version = REFLOOP_VERSION};
+                                    .version = REFLOOP_VERSION,
+                                    .checkpoint = agent->proof.view.note};
     agent->session.hello_waiting = true;
     agent->session.hello_ms = now.boot_ms;
 }
@@ -165,6 +200,25 @@ say_ping(struct agent *agent, struct instant now)
     session->ping_after_fetches = session->n_fetches;
 }
 
+static bool
+say_to_the_welcoming(struct agent *agent, struct instant now)
+{
+    const struct session *session = &agent->session;
+
+    if (!agent->proof.broker_recovering) {
+        if (witness_next_word(agent, now) || evidence_next_word(agent, now))
+            return true;
+        if (!session->fetch_waiting && now.boot_ms >= session->fetch_ms) {
+            say_fetch(agent);
+            return true;
+        }
+    }
+    if (now.boot_ms < ping_deadline(agent))
+        return false;
+    say_ping(agent, now);
+    return true;
+}
+
 bool
 session_next_word(struct agent *agent, struct instant now)
 {
@@ -172,129 +226,63 @@ session_next_word(struct agent *agent, struct instant now)
 
     if (!session->up)
         return false;
-    if (!session->ready) {
-        if (session->hello_waiting || now.boot_ms < session->hello_ms)
-            return false;
-        say_hello(agent, now);
-        return true;
-    }
-    if (!session->fetch_waiting && now.boot_ms >= session->fetch_ms) {
-        say_fetch(agent);
-        return true;
-    }
-    if (!session->ping_waiting &&
-        (session->ping_wanted || now.boot_ms >= session->heard_ms + agent->options.ping_ms)) {
-        say_ping(agent, now);
-        return true;
-    }
-    return false;
+    if (session->ready)
+        return say_to_the_welcoming(agent, now);
+    if (session->hello_waiting || now.boot_ms < session->hello_ms)
+        return false;
+    say_hello(agent, now);
+    return true;
 }
 
+/* ---- going back to the beginning ---- */
+
 static void
-refuse(struct agent *agent, enum err code, int64_t retry_ms, struct instant now)
+begin_again(struct agent *agent, int64_t hello_ms)
+{
+    struct session *session = &agent->session;
+
+    session->status.ready = session->ready = false;
+    session->hello_waiting = false;
+    session->fetch_waiting = session->ping_waiting = session->caught_up = false;
+    session->hello_ms = hello_ms;
+    agent->proof.broker_recovering = false;
+    agent->prove.waiting = false;
+    outbox_mark_all_unsent(&agent->outbox);
+}
+
+void
+session_turn_away(struct agent *agent, enum err code, int64_t retry_ms, struct instant now)
 {
     struct session *session = &agent->session;
 
     if (session->status.refused != code)
         session->status.refused_since_ms = now.wall_ms;
     session->status.refused = code;
-    session->status.ready = session->ready = false;
-    session->hello_waiting = false;
-    session->fetch_waiting = session->ping_waiting = session->caught_up = false;
-    session->hello_ms =
-        now.boot_ms + (retry_ms < HELLO_AGAIN_MIN_MS ? HELLO_AGAIN_MIN_MS : retry_ms);
-    outbox_mark_all_unsent(&agent->outbox);
+    begin_again(agent,
+                now.boot_ms + (retry_ms < HELLO_AGAIN_MIN_MS ? HELLO_AGAIN_MIN_MS : retry_ms));
 }
 
-static enum err
-store_incarnation(struct unit *unit, void *context)
+void
+session_doubt(struct agent *agent, const char *why, struct instant now)
 {
-    return state_put_incarnation(unit, context);
-}
-
-static enum err
-meet_broker(struct agent *agent, const struct message_welcome *welcome, struct instant now)
-{
-    uint8_t incarnation[INCARNATION_BYTES];
-
-    if (agent->has_incarnation)
-        return ERR_OK;
-    memcpy(incarnation, welcome->incarnation, sizeof(incarnation));
-    enum err err = unit_run(agent, now, store_incarnation, incarnation);
-    if (err != ERR_OK)
-        return err;
-    memcpy(agent->incarnation, incarnation, sizeof(incarnation));
-    agent->has_incarnation = true;
-    return ERR_OK;
-}
-
-/* A broker that was restored from an old copy has forgotten what we were told is safe. Saying more
- * would build on ground it does not have; people must know. */
-static bool
-is_same_log(const struct agent *agent, const struct message_welcome *welcome)
-{
-    if (!agent->has_incarnation)
-        return true;
-    return memcmp(agent->incarnation, welcome->incarnation, INCARNATION_BYTES) == 0 &&
-           welcome->head >= agent->cursor;
-}
-
-enum err
-session_on_welcome(struct agent *agent, const struct message *message, struct instant now)
-{
-    const struct message_welcome *welcome = &message->as.welcome;
     struct session *session = &agent->session;
+    unsigned doublings = session->n_doubts < DOUBT_DOUBLINGS ? session->n_doubts : DOUBT_DOUBLINGS;
 
-    if (session->ready || !session->hello_waiting)
-        return ERR_OK; /* said twice */
-    if (!is_same_log(agent, welcome)) {
-        refuse(agent, ERR_CORRUPT, agent->options.ping_ms, now);
-        return ERR_OK;
-    }
-    enum err err = meet_broker(agent, welcome, now);
-    if (err != ERR_OK)
-        return err;
-    session->hello_waiting = false;
-    session->ready = session->status.ready = true;
-    session->status.ready_since_ms = now.wall_ms;
-    session->status.refused = ERR_OK;
-    session->status.refused_since_ms = 0;
-    session->status.head = welcome->head;
-    session->status.broker_clock_ahead_ms = welcome->log_time_ms - now.wall_ms;
-    session->welcome_head = welcome->head;
-    session->fetch_ms = now.boot_ms;
-    if (agent->cursor >= welcome->head)
-        session_caught_up(agent, welcome->head);
-    return ERR_OK;
+    session->n_doubts++;
+    session->status.unproved = why;
+    begin_again(agent, now.boot_ms + ((int64_t)HELLO_AGAIN_MIN_MS << doublings));
 }
 
-enum err
-session_on_pong(struct agent *agent, const struct message *message, struct instant now)
+void
+session_trust(struct agent *agent)
 {
-    const struct message_pong *pong = &message->as.pong;
-    struct session *session = &agent->session;
-
-    if (!session->ready || !session->ping_waiting || pong->nonce != session->ping_nonce)
-        return ERR_OK; /* of an earlier question */
-    session->ping_waiting = false;
-    session->status.head = pong->head;
-    session->status.broker_clock_ahead_ms = pong->log_time_ms - now.wall_ms;
-    /* Only when no fetch was answered or sent in between does the pong speak of the one we mean. */
-    if (!session->fetch_waiting || session->ping_after_fetches != session->n_fetches)
-        return ERR_OK;
-    if (pong->fetch_waiting)
-        session_caught_up(agent, pong->head);
-    else
-        session->fetch_waiting = false;
-    return ERR_OK;
+    agent->session.n_doubts = 0;
+    agent->session.status.unproved = NULL;
 }
 
-enum err
-session_on_refused(struct agent *agent, const struct message *message, struct instant now)
+void
+session_hello_again(struct agent *agent, struct instant now)
 {
-    const struct message_refused *refused = &message->as.refused;
-
-    refuse(agent, refused->code,
-           refused->retry_ms == 0 ? agent->options.ping_ms : refused->retry_ms, now);
-    return ERR_OK;
+    if (agent->session.up && !agent->session.hello_waiting)
+        begin_again(agent, now.boot_ms);
 }

@@ -7,7 +7,13 @@
 
 #include "agent/state.h"
 
-enum { STEP_VERSION = 1, STEP_BYTES_MAX = 256, SEALED_CONTENT_MAX = STEP_CONTENT_MAX + 256 };
+/* Version 1 knew no proofs. */
+enum {
+    STEP_VERSION_FIRST = 1,
+    STEP_VERSION = 2,
+    STEP_BYTES_MAX = 256,
+    SEALED_CONTENT_MAX = STEP_CONTENT_MAX + 256
+};
 
 static void
 encode(const struct step *step, struct buffer *out)
@@ -29,6 +35,7 @@ encode(const struct step *step, struct buffer *out)
     buffer_put_u8(out, step->unreadable);
     buffer_put_u8(out, (uint8_t)step->state_after);
     buffer_put(out, step->id.bytes, DIGEST_BYTES);
+    buffer_put_u8(out, (uint8_t)step->unproved);
 }
 
 enum err
@@ -36,8 +43,9 @@ step_decode(struct bytes record, struct step *step_out)
 {
     struct reader reader = reader_of(record);
     struct step step = {0};
+    uint8_t version = reader_u8(&reader);
 
-    if (reader_u8(&reader) != STEP_VERSION)
+    if (version != STEP_VERSION && version != STEP_VERSION_FIRST)
         return ERR_CORRUPT;
     step.number = reader_u32(&reader);
     step.role = (enum loop_role)reader_u8(&reader);
@@ -55,6 +63,8 @@ step_decode(struct bytes record, struct step *step_out)
     step.unreadable = reader_u8(&reader) != 0;
     step.state_after = (enum loop_state)reader_u8(&reader);
     reader_copy(&reader, step.id.bytes, DIGEST_BYTES);
+    if (version != STEP_VERSION_FIRST)
+        step.unproved = (enum proof_reason)reader_u8(&reader);
     if (reader_err(&reader) != ERR_OK || step.role >= LOOP_ROLE_COUNT ||
         step.event >= EVENT_COUNT || step.stage > STAGE_REFUSED ||
         step.state_after >= LOOP_STATE_COUNT)

@@ -4,7 +4,7 @@
 #define REFLOOP_AGENT_STEPS_H
 
 #include "agent/agent.h"
-#include "agent/unit.h"
+#include "agent/proof.h"
 
 struct step {
     uint32_t number;
@@ -18,6 +18,7 @@ struct step {
     bool superseded, automatic, unreadable;
     enum loop_state state_after;
     struct digest id;
+    enum proof_reason unproved; /* STAGE_SENT: why the broker's receipt was not taken */
 };
 
 enum err step_load(struct kv_txn *txn, const struct loop_id *loop, uint32_t number,
@@ -34,10 +35,10 @@ enum err step_open_content(const struct agent *agent, struct kv_txn *txn,
                            const struct loop_id *loop, uint32_t number, struct buffer *plain,
                            struct bytes *facts_out, struct bytes *body_out) MUST_CHECK;
 
-/* From now on `id` is a name of this step. */
+/* From now on `id` is a name of this step; of a confirmation of ours when the number is 0. */
 enum err step_name(struct unit *unit, const struct digest *id, const struct loop_id *loop,
                    uint32_t number) MUST_CHECK;
-/* ERR_NOT_FOUND when no step of this loop has the name. */
+/* ERR_NOT_FOUND when no step of this loop has the name, and neither has a confirmation. */
 enum err step_find(struct kv_txn *txn, const struct digest *id, const struct loop_id *loop,
                    uint32_t *number_out) MUST_CHECK;
 

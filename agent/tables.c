@@ -1,13 +1,15 @@
 /* Decides the names of the tables and the bytes of their keys. It refuses to know what the records
- * hold: each is read and written by one file alone (mirror.c, steps.c, outbox.c). */
+ * hold: each is read and written by one file alone (mirror.c, steps.c, outbox.c,
+ * holding.c, proof.c, alarm.c). */
 #include "agent/tables.h"
 
 #include <string.h>
 
 const char *const table_names[TABLE_COUNT] = {
-    [TABLE_META] = "meta",   [TABLE_DIRECTORY] = "directory", [TABLE_LOOPS] = "loops",
-    [TABLE_STEPS] = "steps", [TABLE_CONTENT] = "content",     [TABLE_IDS] = "ids",
-    [TABLE_LOG] = "log",     [TABLE_OUTBOX] = "outbox",
+    [TABLE_META] = "meta",     [TABLE_DIRECTORY] = "directory", [TABLE_LOOPS] = "loops",
+    [TABLE_STEPS] = "steps",   [TABLE_CONTENT] = "content",     [TABLE_IDS] = "ids",
+    [TABLE_LOG] = "log",       [TABLE_OUTBOX] = "outbox",       [TABLE_ORDER] = "order",
+    [TABLE_PROOFS] = "proofs", [TABLE_NOTES] = "notes",         [TABLE_ALARMS] = "alarms",
 };
 
 struct bytes

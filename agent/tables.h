@@ -14,10 +14,15 @@ enum table {
     TABLE_LOOPS,     /* loop → mirror record (mirror.h) */
     TABLE_STEPS,   /* loop ‖ number → step record (steps.h): nothing that identifies a person */
     TABLE_CONTENT, /* loop ‖ number → facts and body, vault-sealed, place = the key */
-    TABLE_IDS, /* statement id → loop ‖ number; every version of an own step that was ever made */
-    TABLE_LOG,    /* loop ‖ log index → log time ‖ envelope, as evidence: the
-                     sealed part only where it could not be opened */
-    TABLE_OUTBOX, /* order → row record (outbox.h) */
+    TABLE_IDS,     /* statement id → loop ‖ number, 0 for confirmations; every version of an own
+                      statement that was ever made */
+    TABLE_LOG,     /* loop ‖ log index → log time ‖ envelope, sealed part and all:
+                      evidence, and what a restored broker is refilled from */
+    TABLE_OUTBOX,  /* order → row record (outbox.h) */
+    TABLE_ORDER,   /* log index → loop: our copies in order of the log */
+    TABLE_PROOFS,  /* log index → size of the checkpoint ‖ inclusion proof */
+    TABLE_NOTES,   /* size → checkpoint note that proofs refer to */
+    TABLE_ALARMS,  /* number u32 → alarm record (alarm.h) */
     TABLE_COUNT
 };
 extern const char *const table_names[TABLE_COUNT];

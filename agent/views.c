@@ -234,6 +234,15 @@ read_steps(struct agent *agent, const struct loop_id *loop, struct step **steps_
     return ERR_OK;
 }
 
+static bool
+has_proof(struct kv_txn *txn, const struct step *step)
+{
+    uint8_t key[8];
+    bool placed = step->logged || step->stage == STAGE_ACCEPTED || step->stage == STAGE_DELIVERED;
+
+    return placed && kv_has(txn, TABLE_PROOFS, kv_key_u64(step->index, key));
+}
+
 static enum err
 show_step(struct agent *agent, const struct loop_id *loop, const struct step *step,
           agent_step_callback callback, void *context, bool *more)
@@ -256,9 +265,12 @@ show_step(struct agent *agent, const struct loop_id *loop, const struct step *st
         .unreadable = step->unreadable,
         .state_after = step->state_after,
         .id = step->id,
+        .unproved = step->stage == STAGE_SENT ? proof_reason_words(step->unproved) : NULL,
     };
     enum err err = kv_begin_read(agent->kv, &txn);
 
+    if (err == ERR_OK)
+        view.proved = has_proof(txn, step);
     if (err == ERR_OK)
         err = step_open_content(agent, txn, loop, step->number, &plain, &view.facts, &view.body);
     kv_abort(&txn);

@@ -8,16 +8,9 @@
 
 #include "broker/fold.h"
 #include "broker/state.h"
+#include "broker/upgrade.h"
+#include "broker/witness.h"
 #include "lib/base/secret.h"
-
-#define META_FORMAT "format"
-#define META_INCARNATION "incarnation"
-
-static const char *const table_names[TABLE_COUNT] = {
-    [TABLE_META] = "meta",   [TABLE_LOG] = "log",         [TABLE_SEALED] = "sealed",
-    [TABLE_IDS] = "ids",     [TABLE_MAILBOX] = "mailbox", [TABLE_DIRECTORY] = "directory",
-    [TABLE_LOOPS] = "loops",
-};
 
 /* The genesis must be signed by the network's root and name the keys this broker has. */
 static enum err
@@ -50,6 +43,21 @@ put_meta(struct kv_txn *txn, const char *word, const void *value, size_t len)
     return kv_put(txn, TABLE_META, bytes_of_text(word), bytes_of(value, len));
 }
 
+/* The first entry and the first head. */
+static enum err
+append_genesis(struct broker *broker, struct kv_txn *txn, const struct journal_draft *draft)
+{
+    CLEANUP(buffer_done) struct buffer note = BUFFER_INIT(LIMIT_CHECKPOINT_BYTES);
+    struct tree tree = {.size = 0};
+    struct merkle_hash leaf;
+    enum err err = journal_append(txn, draft, NULL, &leaf);
+    if (err == ERR_OK) {
+        err = ledger_append(txn, &tree, &leaf);
+    }
+    return err == ERR_OK ? ledger_seal(txn, &tree, &broker->network, broker->log_secret, &note)
+                         : err;
+}
+
 static enum err
 found(struct broker *broker, const struct opened_envelope *genesis)
 {
@@ -73,7 +81,7 @@ found(struct broker *broker, const struct opened_envelope *genesis)
         err = put_meta(txn, META_INCARNATION, incarnation, sizeof(incarnation));
     }
     if (err == ERR_OK) {
-        err = journal_append(txn, &draft, NULL);
+        err = append_genesis(broker, txn, &draft);
     }
     return err == ERR_OK ? kv_commit(&txn) : err;
 }
@@ -119,22 +127,43 @@ check_entry_0(struct kv_txn *txn, const struct opened_envelope *genesis,
                           "genesis");
 }
 
+/* Nothing of another network's log is signed. */
 static enum err
-load(struct broker *broker, const struct opened_envelope *genesis, struct complaint *complaint)
+upgrade(struct broker *broker, const struct opened_envelope *genesis, struct complaint *complaint)
 {
     CLEANUP(kv_abort) struct kv_txn *txn = NULL;
+    enum err err = kv_begin_read(broker->kv, &txn);
+    if (err == ERR_OK) {
+        err = check_entry_0(txn, genesis, complaint);
+    }
+    kv_abort(&txn);
+    return err == ERR_OK ? upgrade_store(broker->kv, &broker->network, broker->log_secret) : err;
+}
+
+static enum err
+load(struct broker *broker, struct complaint *complaint)
+{
+    CLEANUP(kv_abort) struct kv_txn *txn = NULL;
+    struct sign_public log_key;
+    sign_public_of(broker->log_secret, &log_key);
     enum err err = kv_begin_read(broker->kv, &txn);
     if (err == ERR_OK) {
         err = read_meta(broker, txn, complaint);
     }
     if (err == ERR_OK) {
-        err = check_entry_0(txn, genesis, complaint);
-    }
-    if (err == ERR_OK) {
         err = journal_read_head(txn, &broker->head);
     }
-    return err == ERR_OK ? fold_directory(txn, &broker->network, &broker->directory, complaint)
-                         : err;
+    if (err == ERR_OK) {
+        err = ledger_load(txn, broker->head.entries, &broker->network, &log_key, &broker->ledger,
+                          complaint);
+    }
+    if (err == ERR_OK) {
+        err = fold_directory(txn, &broker->network, &broker->directory, complaint);
+    }
+    if (err == ERR_OK) {
+        err = witness_open(broker, txn);
+    }
+    return err == ERR_OK ? recover_open(broker, txn) : err;
 }
 
 static enum err
@@ -154,7 +183,7 @@ open_store(struct broker *broker, const struct broker_options *options,
 {
     const struct kv_options kv_options = {
         .dir = options->store_dir,
-        .tables = table_names,
+        .tables = tables_names,
         .n_tables = TABLE_COUNT,
         .map_bytes = (size_t)options->map_bytes,
         .map_max_bytes = (size_t)options->map_max_bytes,
@@ -170,7 +199,10 @@ open_store(struct broker *broker, const struct broker_options *options,
         err = found(broker, genesis);
     }
     if (err == ERR_OK) {
-        err = load(broker, genesis, complaint);
+        err = upgrade(broker, genesis, complaint);
+    }
+    if (err == ERR_OK) {
+        err = load(broker, complaint);
     }
     if (err != ERR_OK && complaint != NULL && complaint->text[0] == '\0') {
         return complain(complaint, err, "the store in %s: %s", options->store_dir, err_text(err));
@@ -194,6 +226,8 @@ broker_open(const struct broker_options *options, struct broker **broker_out,
     broker->admit_below_percent = options->admit_below_percent;
     broker->statements_per_minute = options->statements_per_minute;
     broker->bytes_per_day = options->bytes_per_day;
+    broker->witness_ms = options->witness_ms;
+    broker->witnessed = BUFFER_INIT(NOTE_BYTES_MAX);
     verify_queue_init(&broker->queue);
     enum err err = sessions_init(&broker->sessions);
     if (err == ERR_OK) {
@@ -220,6 +254,9 @@ broker_free(struct broker *broker)
     verify_queue_done(&broker->queue);
     sessions_done(&broker->sessions);
     directory_free(broker->directory);
+    recover_done(&broker->recover);
+    buffer_done(&broker->witnessed);
+    ledger_done(&broker->ledger);
     kv_close(broker->kv);
     free(broker);
 }
@@ -235,6 +272,12 @@ const struct directory *
 broker_directory(const struct broker *broker)
 {
     return broker->directory;
+}
+
+struct bytes
+broker_checkpoint(const struct broker *broker)
+{
+    return bytes_of(broker->ledger.checkpoint, broker->ledger.checkpoint_len);
 }
 
 enum admission

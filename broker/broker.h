@@ -34,6 +34,7 @@ struct broker_options {
     int64_t
         statements_per_minute; /* per member; above: refused with quota and a time to come back */
     int64_t bytes_per_day;     /* per member, of what it adds to the store; 0: no limit */
+    int64_t witness_ms;        /* a checkpoint is put before the members at most so often */
 };
 
 struct broker;
@@ -85,6 +86,23 @@ void broker_route_lost(struct broker *broker, const struct route *route);
 void broker_tend(struct broker *broker, struct instant now);
 
 const struct directory *broker_directory(const struct broker *broker);
+/* The last checkpoint signed; empty before the first. A view until the next turn. */
+struct bytes broker_checkpoint(const struct broker *broker);
+/* Whether a member has told its size since the recovery began. */
+bool broker_recover_has_heard(const struct broker *broker, const char *org);
+/* Active members that have not. */
+size_t broker_recover_unheard(const struct broker *broker);
+/* Entries, from first to last, that are still missing below the goal of the recovery: the first
+ * `max` such ranges. */
+struct broker_gap {
+    uint64_t first, last;
+};
+enum err broker_recover_gaps(struct broker *broker, struct broker_gap *gaps_out, size_t max,
+                             size_t *n_out) MUST_CHECK;
+/* The administrator: end the recovery without the members not heard. ERR_NOT_PERMITTED when there
+ * is none, ERR_SEQUENCE while entries are still missing, unless members hold another log: then the
+ * log is left as it is. */
+enum err broker_recover_waive(struct broker *broker, struct instant now) MUST_CHECK;
 
 struct broker_status {
     uint64_t entries;
@@ -96,6 +114,14 @@ struct broker_status {
     uint64_t accepted, superseded, duplicates; /* since start */
     uint64_t refused[128];                     /* by enum err, since start */
     uint8_t incarnation[INCARNATION_BYTES];
+    uint64_t checkpoint_size;                /* of the last head signed */
+    uint64_t witnessed_size;                 /* of the present round; 0 when none */
+    size_t n_cosignatures;                   /* in the present round */
+    int64_t witness_round_ms;                /* boot time it began; 0: before the start */
+    bool recovering;                         /* restored from an old copy: signs nothing */
+    uint64_t recover_began_at, recover_goal; /* entries */
+    size_t recover_missing;                  /* active members not heard since */
+    bool recover_forked;                     /* members hold another log than ours */
 };
 void broker_get_status(const struct broker *broker, struct broker_status *status_out);
 

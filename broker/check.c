@@ -1,6 +1,7 @@
-/* Decides whether the projections are what the log says. The log is folded afresh in memory; every
- * row it calls for must be there, byte for byte, and there must be no other. Reads only, and stops
- * at the first difference. */
+/* Decides whether the projections and the tree are what the log says. The log is folded afresh in
+ * memory; every row it calls for must be there, byte for byte, and there must be no other; and the
+ * root over its leaves must be the one that was signed. Reads only, and stops at the first
+ * difference. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,15 +10,11 @@
 
 struct check {
     struct fold fold;
-    struct map *tracks;       /* loop id → struct track, owned */
+    struct map *tracks; /* loop id → struct track, owned */
+    struct tree tree;   /* over the entries read so far */
+    struct checkpoint signed_head;
     size_t rows[TABLE_COUNT]; /* called for so far */
     struct complaint *complaint;
-};
-
-static const char *const table_names[TABLE_COUNT] = {
-    [TABLE_META] = "meta",   [TABLE_LOG] = "log",         [TABLE_SEALED] = "sealed",
-    [TABLE_IDS] = "ids",     [TABLE_MAILBOX] = "mailbox", [TABLE_DIRECTORY] = "directory",
-    [TABLE_LOOPS] = "loops",
 };
 
 static void
@@ -42,14 +39,71 @@ compare_row(void *context, enum table table, struct bytes key, struct bytes expe
     enum err err = kv_get(check->fold.txn, table, key, &value);
     check->rows[table]++;
     if (err == ERR_NOT_FOUND || err == ERR_CORRUPT) {
-        return complain(check->complaint, ERR_CORRUPT, "table %s: a row is %s", table_names[table],
+        return complain(check->complaint, ERR_CORRUPT, "table %s: a row is %s", tables_names[table],
                         err == ERR_CORRUPT ? "damaged" : "missing");
     }
     if (err == ERR_OK && !bytes_equal(value, expected)) {
         return complain(check->complaint, ERR_CORRUPT, "table %s: a row is not what the log says",
-                        table_names[table]);
+                        tables_names[table]);
     }
     return err;
+}
+
+static enum err
+compare_tile(void *context, unsigned row, uint64_t column, const struct merkle_hash *hashes,
+             size_t n)
+{
+    uint8_t key[TREE_KEY_BYTES];
+    return compare_row(context, TABLE_TREE, tables_tree_key(row, column, key),
+                       bytes_of(hashes, n * sizeof(*hashes)));
+}
+
+static enum err
+check_leaf(struct check *check, struct bytes row)
+{
+    struct merkle_hash leaf;
+    merkle_leaf(row, &leaf);
+    enum err err = tree_append(&check->tree, &leaf, compare_tile, check);
+    return err == ERR_OK ? ledger_compare(&check->tree, &check->signed_head, check->complaint)
+                         : err;
+}
+
+static enum err
+read_signed(struct check *check, const struct broker *broker)
+{
+    struct sign_public log_key;
+    struct bytes note;
+    sign_public_of(broker->log_secret, &log_key);
+    enum err err = ledger_read_checkpoint(check->fold.txn, &broker->network, &log_key,
+                                          &check->signed_head, &note);
+    if (err == ERR_OK && !bytes_equal(note, broker_checkpoint(broker))) {
+        err = ERR_CORRUPT;
+    }
+    return err == ERR_OK ? ERR_OK
+                         : complain(check->complaint, err,
+                                    "the stored checkpoint is not the one that was signed last");
+}
+
+/* All entries are read: the unfinished tiles, and what memory holds of them. */
+static enum err
+check_ledger(struct check *check, const struct broker *broker)
+{
+    struct merkle_hash root;
+    struct merkle_hash live;
+    enum err err = tree_flush(&check->tree, compare_tile, check);
+    if (err != ERR_OK) {
+        return err;
+    }
+    tree_root(&check->tree, &root);
+    tree_root(&broker->ledger.tree, &live);
+    if (broker->ledger.tree.size != check->tree.size || memcmp(&root, &live, sizeof(root)) != 0) {
+        return complain(check->complaint, ERR_CORRUPT,
+                        "the tree in memory is not what the log says");
+    }
+    return check->signed_head.size == check->tree.size || broker->recover.active
+               ? ERR_OK
+               : complain(check->complaint, ERR_CORRUPT,
+                          "the last checkpoint is not of the whole log");
 }
 
 static enum err
@@ -107,6 +161,9 @@ check_entry(struct check *check, uint64_t index)
     struct journal_verdict verdict = {.result = RECEIPT_ACCEPTED};
     enum err err = fold_read(&check->fold, index, &entry, check->complaint);
     if (err == ERR_OK) {
+        err = check_leaf(check, entry.entry.row);
+    }
+    if (err == ERR_OK) {
         err = fold_apply(&check->fold, &entry, check->complaint);
     }
     if (err != ERR_OK) {
@@ -156,14 +213,14 @@ check_loops(struct check *check)
 static enum err
 check_counts(const struct check *check)
 {
-    static const enum table projections[] = {TABLE_IDS, TABLE_MAILBOX, TABLE_DIRECTORY,
-                                             TABLE_LOOPS};
+    static const enum table projections[] = {TABLE_IDS, TABLE_MAILBOX, TABLE_DIRECTORY, TABLE_LOOPS,
+                                             TABLE_TREE};
     for (size_t i = 0; i < ARRAY_LEN(projections); i++) {
         enum table table = projections[i];
         size_t rows = kv_count(check->fold.txn, table);
         if (rows != check->rows[table]) {
             return complain(check->complaint, ERR_CORRUPT, "table %s: %zu rows, the log says %zu",
-                            table_names[table], rows, check->rows[table]);
+                            tables_names[table], rows, check->rows[table]);
         }
     }
     return ERR_OK;
@@ -205,12 +262,18 @@ broker_check_store(struct broker *broker, struct complaint *complaint)
     if (err == ERR_OK) {
         err = journal_read_head(txn, &head);
     }
+    if (err == ERR_OK) {
+        err = read_signed(&check, broker);
+    }
     if (err == ERR_OK && head.entries != broker->head.entries) {
         err = complain(complaint, ERR_CORRUPT, "the log has %llu entries and should have %llu",
                        (unsigned long long)head.entries, (unsigned long long)broker->head.entries);
     }
     for (uint64_t i = 0; err == ERR_OK && i < broker->head.entries; i++) {
         err = check_entry(&check, i);
+    }
+    if (err == ERR_OK) {
+        err = check_ledger(&check, broker);
     }
     if (err == ERR_OK) {
         err = check_loops(&check);

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "broker/handle.h"
+#include "broker/tell.h"
+#include "broker/witness.h"
 
-#define DISPATCH_KINDS (MESSAGE_BYE + 1) /* those above are the broker's own to say */
+#define DISPATCH_KINDS (MESSAGE_PROVE + 1) /* those without a row are the broker's own to say */
 
 enum {
     SPARE_MESSAGES_PER_MINUTE = 600,
@@ -36,6 +38,9 @@ static const dispatch_handler handlers[DISPATCH_KINDS][WHO_COUNT] = {
                      [WHO_ONCE] = handle_bye,
                      [WHO_SPENT] = handle_bye,
                      [WHO_EXPIRED] = handle_bye},
+    [MESSAGE_COSIGN] = {[WHO_MEMBER] = handle_cosign},
+    [MESSAGE_COPIES] = {[WHO_MEMBER] = handle_copies},
+    [MESSAGE_PROVE] = {[WHO_MEMBER] = handle_prove},
 };
 
 static const enum err refusals[WHO_COUNT] = {

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "broker/handle.h"
+#include "broker/tell.h"
 
 enum {
-    FRAME_SLACK = 4 * 1024, /* for what the frame holds beside its entries */
-    ENTRY_SLACK = 64,       /* for what an entry holds beside its envelope */
+    /* For what the frame holds beside its entries: a head with its proof, and framing. */
+    FRAME_SLACK = LIMIT_CHECKPOINT_BYTES + PROOF_MAX * MERKLE_HASH_BYTES + 1024,
+    ENTRY_SLACK = 64, /* for what an entry holds beside its envelope and proof */
     BODIES_MAX = LIMIT_FRAME_BYTES + LIMIT_ENVELOPE_BYTES,
     NOBODY = 0,
 };
@@ -25,8 +27,9 @@ struct merge {
 /* The answer being gathered. */
 struct gather {
     struct message_entries *entries;
-    struct buffer bodies;
-    size_t ends[LIMIT_ENTRIES_PER_FRAME];
+    struct buffer bodies;                      /* envelope, proof, envelope, proof, … */
+    size_t proofs_at[LIMIT_ENTRIES_PER_FRAME]; /* end of the envelope */
+    size_t ends[LIMIT_ENTRIES_PER_FRAME];      /* of the proof */
     size_t used, budget;
     bool full;
 };
@@ -109,8 +112,11 @@ merge_advance(struct merge *merge, enum journal_part part)
 }
 
 static enum err
-gather_entry(struct kv_txn *txn, uint64_t index, bool with_sealed, struct gather *gather)
+gather_entry(struct broker *broker, struct kv_txn *txn, uint64_t index, bool with_sealed,
+             struct gather *gather)
 {
+    struct proof proof;
+    struct bytes inclusion = {0};
     CLEANUP(buffer_done) struct buffer body = BUFFER_INIT(LIMIT_FRAME_BYTES);
     struct journal_entry entry;
     enum err err = journal_load(txn, index, &entry);
@@ -123,13 +129,19 @@ gather_entry(struct kv_txn *txn, uint64_t index, bool with_sealed, struct gather
     if (err != ERR_OK) {
         return err == ERR_MEMORY ? ERR_MEMORY : ERR_CORRUPT;
     }
-    size_t cost = body.len + ENTRY_SLACK;
+    err = tell_inclusion(broker, txn, index, &proof, &inclusion);
+    if (err != ERR_OK) {
+        return err;
+    }
+    size_t cost = body.len + inclusion.len + ENTRY_SLACK;
     size_t place = gather->entries->n;
     gather->full = place > 0 && gather->used + cost > gather->budget;
     if (gather->full) {
         return ERR_OK;
     }
     buffer_put(&gather->bodies, body.data, body.len);
+    gather->proofs_at[place] = gather->bodies.len;
+    buffer_put(&gather->bodies, inclusion.data, inclusion.len);
     gather->used += cost;
     gather->ends[place] = gather->bodies.len;
     gather->entries->entries[place] =
@@ -144,15 +156,18 @@ point_at_bodies(struct gather *gather)
 {
     size_t start = 0;
     for (size_t i = 0; i < gather->entries->n; i++) {
+        const uint8_t *bodies = gather->bodies.data;
+        size_t middle = gather->proofs_at[i];
         size_t end = gather->ends[i];
-        gather->entries->entries[i].envelope = bytes_of(gather->bodies.data + start, end - start);
+        gather->entries->entries[i].envelope = bytes_of(bodies + start, middle - start);
+        gather->entries->entries[i].inclusion = bytes_of(bodies + middle, end - middle);
         start = end;
     }
 }
 
 static enum err
-gather_all(struct kv_txn *txn, struct merge *merge, const struct session_fetch *fetch,
-           struct gather *gather)
+gather_all(struct broker *broker, struct kv_txn *txn, struct merge *merge,
+           const struct session_fetch *fetch, struct gather *gather)
 {
     uint64_t index;
     enum journal_part part;
@@ -162,7 +177,7 @@ gather_all(struct kv_txn *txn, struct merge *merge, const struct session_fetch *
             return ERR_OK;
         }
         bool with_sealed = part != JOURNAL_AUTHOR || fetch->with_own_sealed;
-        enum err err = gather_entry(txn, index, with_sealed, gather);
+        enum err err = gather_entry(broker, txn, index, with_sealed, gather);
         if (err != ERR_OK || gather->full) {
             return err;
         }
@@ -181,18 +196,43 @@ budget_of(uint32_t credit_bytes)
     return credit_bytes < most ? credit_bytes : most;
 }
 
+/* With the head they are proved in. */
+static enum err
+send_entries(struct broker *broker, struct kv_txn *txn, struct session *session,
+             struct gather *gather)
+{
+    struct proof space;
+    struct message_entries *entries = gather->entries;
+    size_t last = entries->n - 1;
+    enum err err = tell_head(broker, txn, session, &space, &entries->proved);
+    if (err != ERR_OK) {
+        return err;
+    }
+    point_at_bodies(gather);
+    entries->head = broker->head.entries;
+    entries->next = gather->full ? entries->entries[last].index + 1 : broker->head.entries;
+    session->fetch.waiting = false;
+    session->served.used += (int64_t)gather->used;
+    session_send(&broker->sessions, session, &broker->sessions.scratch);
+    return ERR_OK;
+}
+
 enum err
 handle_fetch_wake(struct broker *broker, struct kv_txn *txn, struct session *session,
                   struct instant now)
 {
     const struct member *member;
     struct session_fetch *fetch = &session->fetch;
-    if (!fetch->waiting) {
-        return ERR_OK;
+    if (!fetch->waiting || broker->recover.active) {
+        return ERR_OK; /* what comes back to a broker has its place when all of it is back */
     }
     if (dispatch_who(broker, &session->key, state_log_time(broker, now), &member) != WHO_MEMBER) {
         fetch->waiting = false; /* revoked or rotated away since it asked */
         return ERR_OK;
+    }
+    /* Past our end: we were restored from a backup, and what comes next must not be skipped. */
+    if (fetch->cursor > broker->head.entries) {
+        fetch->cursor = broker->head.entries;
     }
     CLEANUP(merge_done) struct merge merge;
     struct message *answer = &broker->sessions.scratch;
@@ -203,17 +243,10 @@ handle_fetch_wake(struct broker *broker, struct kv_txn *txn, struct session *ses
     answer->as.entries.n = 0;
     enum err err = merge_open(txn, member->handle, fetch->cursor, &merge);
     if (err == ERR_OK) {
-        err = gather_all(txn, &merge, fetch, &gather);
+        err = gather_all(broker, txn, &merge, fetch, &gather);
     }
     if (err == ERR_OK && gather.entries->n > 0) {
-        size_t last = gather.entries->n - 1;
-        point_at_bodies(&gather);
-        gather.entries->head = broker->head.entries;
-        gather.entries->next =
-            gather.full ? gather.entries->entries[last].index + 1 : broker->head.entries;
-        fetch->waiting = false;
-        session->served.used += (int64_t)gather.used;
-        session_send(&broker->sessions, session, answer);
+        err = send_entries(broker, txn, session, &gather);
     } else if (err == ERR_OK && fetch->cursor < broker->head.entries) {
         fetch->cursor = broker->head.entries; /* so the next look need not pass over them again */
     }
@@ -226,7 +259,6 @@ handle_fetch(struct dispatch_call *call)
 {
     const struct message_fetch *fetch = &call->message->as.fetch;
     CLEANUP(kv_abort) struct kv_txn *txn = NULL;
-    uint64_t head = call->broker->head.entries;
     uint32_t retry_ms = 0;
     /* Who reads the log over and over costs all others their turns. */
     if (!session_charge(&call->session->served, session_served, 0, call->now.boot_ms, &retry_ms)) {
@@ -237,8 +269,7 @@ handle_fetch(struct dispatch_call *call)
     }
     call->session->fetch = (struct session_fetch){
         .waiting = true,
-        /* Past our end: we were restored from a backup, and what comes next must not be skipped. */
-        .cursor = fetch->cursor < head ? fetch->cursor : head,
+        .cursor = fetch->cursor,
         .credit_bytes = fetch->credit_bytes,
         .with_own_sealed = fetch->with_own_sealed,
     };

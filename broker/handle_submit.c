@@ -1,6 +1,8 @@
 /* Decides whether a SUBMIT may wait for its turn: the sender's share per minute, and the room there
  * is for waiting bytes. What it lets through becomes a verify job; what it does not is answered at
- * once, unverified, with a time to come back. It refuses to know what the statements say. */
+ * once, unverified, with a time to come back. While the log is
+ * refilled members are heard for what may be missing in it (hole.h). It refuses to know what the
+ * statements say. */
 #include "broker/handle.h"
 
 #include <string.h>
@@ -11,6 +13,7 @@ refuse_all(struct dispatch_call *call, enum err code, uint32_t retry_ms)
     const struct message_submit *submit = &call->message->as.submit;
     struct message_receipts *receipts = &call->broker->sessions.scratch.as.receipts;
     receipts->n = submit->n;
+    receipts->proved = (struct message_head){.present = false};
     for (size_t i = 0; i < submit->n; i++) {
         receipts->receipts[i] = (struct receipt){
             .id = verify_job_id(submit->envelopes[i]),
@@ -69,6 +72,9 @@ handle_submit(struct dispatch_call *call)
     }
     if (!is_within_share(call, (int64_t)submit->n, &retry_ms)) {
         return refuse_all(call, ERR_QUOTA, retry_ms);
+    }
+    if (broker->recover.active && call->who != WHO_MEMBER) {
+        return refuse_all(call, ERR_BUSY, STATE_BUSY_RETRY_MS);
     }
     if (is_replaced(call)) {
         return refuse_all(call, ERR_TOKEN_SPENT, 0);

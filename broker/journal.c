@@ -5,6 +5,12 @@
 
 #include <string.h>
 
+const char *const tables_names[TABLE_COUNT] = {
+    [TABLE_META] = "meta",   [TABLE_LOG] = "log",         [TABLE_SEALED] = "sealed",
+    [TABLE_IDS] = "ids",     [TABLE_MAILBOX] = "mailbox", [TABLE_DIRECTORY] = "directory",
+    [TABLE_LOOPS] = "loops", [TABLE_TREE] = "tree",       [TABLE_COPIES] = "copies",
+};
+
 enum { TIME_BYTES = 8, RECEIPT_ROW_BYTES = 8 + 1 + 1 + DIGEST_BYTES };
 
 static struct bytes
@@ -100,7 +106,8 @@ journal_project(struct kv_txn *txn, const struct journal_draft *draft, const str
 }
 
 enum err
-journal_append(struct kv_txn *txn, const struct journal_draft *draft, const struct track *track)
+journal_append(struct kv_txn *txn, const struct journal_draft *draft, const struct track *track,
+               struct merkle_hash *leaf_out)
 {
     CLEANUP(buffer_done) struct buffer value = BUFFER_INIT(LIMIT_FRAME_BYTES);
     uint8_t key[8];
@@ -113,7 +120,13 @@ journal_append(struct kv_txn *txn, const struct journal_draft *draft, const stru
     if (err == ERR_OK && draft->envelope.sealed.len > 0) {
         err = kv_put(txn, TABLE_SEALED, bytes_of(key, sizeof(key)), draft->envelope.sealed);
     }
-    return err == ERR_OK ? journal_project(txn, draft, track) : err;
+    if (err == ERR_OK) {
+        err = journal_project(txn, draft, track);
+    }
+    if (err == ERR_OK) {
+        merkle_leaf(buffer_view(&value), leaf_out);
+    }
+    return err;
 }
 
 enum err
@@ -130,6 +143,7 @@ journal_load(struct kv_txn *txn, uint64_t index, struct journal_entry *entry_out
         return ERR_CORRUPT;
     }
     struct reader reader = reader_of(value);
+    entry.row = value;
     entry.log_time_ms = reader_i64(&reader);
     entry.leaf = reader.rest;
     if (envelope_from_leaf(entry.leaf, &entry.envelope) != ERR_OK) {

@@ -41,6 +41,7 @@ struct journal_draft {
 struct journal_entry {
     uint64_t index;
     int64_t log_time_ms;
+    struct bytes row; /* as stored: what the tree's leaf is the hash of */
     struct bytes leaf;
     struct envelope envelope; /* sealed is empty until journal_load_sealed */
 };
@@ -53,9 +54,10 @@ enum err journal_draft_init(const struct directory *directory, const struct stat
                             struct journal_draft *draft_out) MUST_CHECK;
 
 /* Appends to log and sealed, and writes every row of the projections; `track` is the loop's after
- * this entry, NULL for other kinds. */
+ * this entry, NULL for other kinds. *leaf_out is the hash of exactly the bytes of the log's row, to
+ * be appended to the tree in the same transaction. */
 enum err journal_append(struct kv_txn *txn, const struct journal_draft *draft,
-                        const struct track *track) MUST_CHECK;
+                        const struct track *track, struct merkle_hash *leaf_out) MUST_CHECK;
 /* Only the projections (for a rebuild). */
 enum err journal_project(struct kv_txn *txn, const struct journal_draft *draft,
                          const struct track *track) MUST_CHECK;

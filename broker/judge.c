@@ -105,6 +105,7 @@ append(struct judge_stage *stage, const struct opened_envelope *opened,
        struct judge_result *result)
 {
     struct journal_draft draft;
+    struct merkle_hash leaf;
     int64_t log_time_ms = journal_next_time(&stage->head, stage->now.wall_ms);
     enum err err =
         journal_draft_init(stage->broker->directory, &opened->statement, &opened->envelope,
@@ -113,7 +114,10 @@ append(struct judge_stage *stage, const struct opened_envelope *opened,
         return ERR_INTERNAL; /* the rules have found everybody in the directory */
     }
     draft.verdict = *verdict;
-    err = journal_append(stage->txn, &draft, track);
+    err = journal_append(stage->txn, &draft, track, &leaf);
+    if (err == ERR_OK) {
+        err = ledger_append(stage->txn, &stage->tree, &leaf);
+    }
     if (err != ERR_OK) {
         return err;
     }

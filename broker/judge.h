@@ -13,6 +13,7 @@ struct judge_stage {
     struct journal_head head; /* with what is staged */
     bool read_only;           /* a read transaction: nothing new is taken */
     uint64_t staged_bytes;
+    struct tree tree; /* with what is staged */
 };
 
 /* Who the author may be: the organization behind the connection, or the administrator's root key.

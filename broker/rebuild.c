@@ -1,16 +1,25 @@
-/* Decides nothing: drops the projections and folds them again from the log, in one transaction, so
- * that there is never a store without them. Each entry is verified on the way as the check does it.
- */
+/* Decides nothing: drops the projections and the tree and makes them again from the log, in one
+ * transaction, so that there is never a store without them. Each entry is verified on the way as
+ * the check does it; and a log whose root is not the one that was signed is left as it is, since
+ * nothing made from it could be proved to anybody. */
 #include "broker/fold.h"
+#include "broker/replay.h"
 #include "broker/state.h"
 
 enum { GROW_ATTEMPTS = 24 };
 
+struct rebuild {
+    struct fold fold;
+    struct tree tree; /* over the entries read so far */
+    struct checkpoint signed_head;
+    struct complaint *complaint;
+};
+
 static enum err
 clear(struct kv_txn *txn)
 {
-    static const enum table projections[] = {TABLE_IDS, TABLE_MAILBOX, TABLE_DIRECTORY,
-                                             TABLE_LOOPS};
+    static const enum table projections[] = {TABLE_IDS, TABLE_MAILBOX, TABLE_DIRECTORY, TABLE_LOOPS,
+                                             TABLE_TREE};
     enum err err = ERR_OK;
     for (size_t i = 0; err == ERR_OK && i < ARRAY_LEN(projections); i++) {
         err = kv_clear(txn, projections[i]);
@@ -19,44 +28,23 @@ clear(struct kv_txn *txn)
 }
 
 static enum err
-step(struct kv_txn *txn, const struct fold_entry *entry, struct track *track,
-     struct journal_verdict *verdict_out)
+add_leaf(struct rebuild *rebuild, const struct merkle_hash *leaf)
 {
-    const struct statement *statement = &entry->statement;
-    const struct statement_loop *loop = &statement->as.loop;
-    struct track_verdict verdict;
-    enum loop_role role;
-    enum err err = journal_load_track(txn, &loop->loop, track);
-    if (err == ERR_NOT_FOUND && loop->event == EVENT_REQUEST && loop->n_readers > 0) {
-        track_init(track, &loop->loop, statement->author, loop->readers[0].org);
-        err = ERR_OK;
-    }
-    if (err != ERR_OK) {
-        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
-    }
-    if (!journal_find_role(track, statement->author, &role)) {
-        return ERR_CORRUPT;
-    }
-    struct track_step track_step = journal_step(loop, &entry->id, role);
-    err = track_apply(track, &track_step, entry->entry.index, entry->entry.log_time_ms, &verdict);
-    if (err != ERR_OK) {
-        return err_is_peer(err) ? ERR_CORRUPT : err;
-    }
-    *verdict_out = (struct journal_verdict){
-        .result = verdict.superseded ? RECEIPT_SUPERSEDED : RECEIPT_ACCEPTED,
-        .state = verdict.position.state,
-        .superseded_by = verdict.superseded_by,
-    };
-    return ERR_OK;
+    enum err err = ledger_append(rebuild->fold.txn, &rebuild->tree, leaf);
+    return err == ERR_OK ? ledger_compare(&rebuild->tree, &rebuild->signed_head, rebuild->complaint)
+                         : err;
 }
 
 static enum err
-project(struct fold *fold, uint64_t index, struct complaint *complaint)
+project(struct rebuild *rebuild, uint64_t index)
 {
+    struct fold *fold = &rebuild->fold;
+    struct complaint *complaint = rebuild->complaint;
     CLEANUP(track_done) struct track track = {0};
     struct fold_entry entry;
     struct journal_draft draft;
     struct journal_verdict verdict = {.result = RECEIPT_ACCEPTED};
+    struct merkle_hash leaf;
     enum err err = fold_read(fold, index, &entry, complaint);
     if (err == ERR_OK) {
         err = fold_apply(fold, &entry, complaint);
@@ -64,9 +52,11 @@ project(struct fold *fold, uint64_t index, struct complaint *complaint)
     if (err != ERR_OK) {
         return err;
     }
+    merkle_leaf(entry.entry.row, &leaf);
     bool is_loop = entry.statement.kind == STATEMENT_LOOP;
     if (is_loop) {
-        err = step(fold->txn, &entry, &track, &verdict);
+        err = replay_step(fold->txn, &entry.statement, &entry.id, index, entry.entry.log_time_ms,
+                          &track, &verdict);
     }
     if (err == ERR_OK) {
         err = journal_draft_init(fold->directory, &entry.statement, &entry.entry.envelope,
@@ -78,47 +68,73 @@ project(struct fold *fold, uint64_t index, struct complaint *complaint)
                         err_text(err));
     }
     draft.verdict = verdict;
-    return journal_project(fold->txn, &draft, is_loop ? &track : NULL);
+    err = journal_project(fold->txn, &draft, is_loop ? &track : NULL);
+    return err == ERR_OK ? add_leaf(rebuild, &leaf) : err;
 }
 
 static enum err
-project_all(struct broker *broker, struct kv_txn *txn, struct directory *directory,
-            struct complaint *complaint)
+project_all(struct rebuild *rebuild, const struct broker *broker)
 {
-    struct fold fold = {.txn = txn, .directory = directory};
-    enum err err = clear(txn);
-    for (uint64_t i = 0; err == ERR_OK && i < broker->head.entries; i++) {
-        err = project(&fold, i, complaint);
+    struct sign_public log_key;
+    struct bytes note;
+    struct kv_txn *txn = rebuild->fold.txn;
+    uint64_t entries = broker->head.entries;
+    sign_public_of(broker->log_secret, &log_key);
+    enum err err =
+        ledger_read_checkpoint(txn, &broker->network, &log_key, &rebuild->signed_head, &note);
+    if (err != ERR_OK || rebuild->signed_head.size > entries ||
+        (rebuild->signed_head.size < entries && !broker->recover.active)) {
+        return complain(rebuild->complaint, err == ERR_OK ? ERR_CORRUPT : err,
+                        "the store has no checkpoint signed for all of the log");
     }
-    return err;
+    err = clear(txn);
+    for (uint64_t i = 0; err == ERR_OK && i < entries; i++) {
+        err = project(rebuild, i);
+    }
+    return err == ERR_OK ? ledger_flush(txn, &rebuild->tree) : err;
+}
+
+/* The rebuild's directory becomes the broker's. */
+static void
+settle(struct broker *broker, struct rebuild *rebuild, uint64_t loops)
+{
+    struct directory *before = broker->directory;
+    broker->directory = rebuild->fold.directory;
+    rebuild->fold.directory = before;
+    broker->head.loops = loops;
+    ledger_take(&broker->ledger, &rebuild->tree, bytes_of(NULL, 0));
+    tree_cache_clear(broker->ledger.cache); /* it may have kept what was damaged */
+    broker->consistency.size = 0;
+}
+
+static void
+rebuild_done(struct rebuild *rebuild)
+{
+    kv_abort(&rebuild->fold.txn);
+    directory_free(rebuild->fold.directory);
 }
 
 static enum err
 try_rebuild(struct broker *broker, struct complaint *complaint)
 {
-    CLEANUP(kv_abort) struct kv_txn *txn = NULL;
-    CLEANUP(directory_freep) struct directory *directory = NULL;
-    enum err err = directory_new(&broker->network, &directory);
+    CLEANUP(rebuild_done) struct rebuild rebuild = {.complaint = complaint};
+    enum err err = directory_new(&broker->network, &rebuild.fold.directory);
     if (err == ERR_OK) {
-        err = kv_begin(broker->kv, &txn);
+        err = kv_begin(broker->kv, &rebuild.fold.txn);
     }
     if (err == ERR_OK) {
-        err = project_all(broker, txn, directory, complaint);
+        err = project_all(&rebuild, broker);
     }
     bool is_of_room = err == ERR_TOO_LARGE || err == ERR_DISK_FULL;
-    if (err != ERR_OK && !is_of_room) {
+    if ((err != ERR_OK && !is_of_room) || rebuild.fold.txn == NULL) {
         return err;
     }
-    uint64_t loops = err == ERR_OK ? kv_count(txn, TABLE_LOOPS) : 0;
-    enum err committed = kv_commit(&txn);
-    if (committed != ERR_OK) {
-        return committed;
+    uint64_t loops = err == ERR_OK ? kv_count(rebuild.fold.txn, TABLE_LOOPS) : 0;
+    enum err committed = kv_commit(&rebuild.fold.txn);
+    if (committed == ERR_OK) {
+        settle(broker, &rebuild, loops);
     }
-    struct directory *before = broker->directory;
-    broker->directory = directory;
-    broker->head.loops = loops;
-    directory = before;
-    return ERR_OK;
+    return committed;
 }
 
 enum err

@@ -3,6 +3,7 @@
  * leave in the order they were made, whoever they are for. */
 #include "broker/session.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,24 @@ struct session_output {
     struct session_output *next;
     struct session *session;
     struct buffer frame;
+    uint64_t told_before; /* told_size, but for the head in the frame */
 };
+
+/* Where the messages that tell a head have it. */
+static const size_t heads[] = {
+    [MESSAGE_WELCOME] = offsetof(struct message, as.welcome.proved),
+    [MESSAGE_RECEIPTS] = offsetof(struct message, as.receipts.proved),
+    [MESSAGE_ENTRIES] = offsetof(struct message, as.entries.proved),
+    [MESSAGE_PONG] = offsetof(struct message, as.pong.proved),
+};
+
+static uint64_t
+told_before(const struct session *session, const struct message *message)
+{
+    size_t place = (unsigned)message->kind < ARRAY_LEN(heads) ? heads[message->kind] : 0;
+    const struct message_head *head = (const void *)((const uint8_t *)message + place);
+    return place > 0 && head->present ? head->from : session->told_size;
+}
 
 enum err
 sessions_init(struct sessions *sessions)
@@ -160,6 +178,7 @@ void
 session_drop_queue(struct sessions *sessions, struct session *session)
 {
     struct session_output **at = &sessions->first;
+    bool first = true;
     while (session->queued_frames > 0 && *at != NULL) {
         struct session_output *output = *at;
         if (output->session != session) {
@@ -172,6 +191,8 @@ session_drop_queue(struct sessions *sessions, struct session *session)
         }
         session->queued_frames--;
         session->queued_bytes -= output->frame.len;
+        session->told_size = first ? output->told_before : session->told_size;
+        first = false;
         output_free(output);
     }
 }
@@ -185,7 +206,7 @@ session_drop(struct sessions *sessions, struct session *session)
 }
 
 static bool
-push(struct sessions *sessions, struct session *session, struct buffer *frame)
+push(struct sessions *sessions, struct session *session, struct buffer *frame, uint64_t told)
 {
     if (session->queued_frames >= SESSION_QUEUE_FRAMES ||
         session->queued_bytes + frame->len > SESSION_QUEUE_BYTES) {
@@ -197,6 +218,7 @@ push(struct sessions *sessions, struct session *session, struct buffer *frame)
     }
     output->session = session;
     output->frame = *frame;
+    output->told_before = told;
     *frame = BUFFER_INIT(0);
     *sessions->last = output;
     sessions->last = &output->next;
@@ -209,10 +231,13 @@ void
 session_send(struct sessions *sessions, struct session *session, const struct message *message)
 {
     CLEANUP(buffer_done) struct buffer frame = BUFFER_INIT(LIMIT_FRAME_BYTES);
+    uint64_t told = told_before(session, message);
     if (!session->has_route) {
+        session->told_size = told;
         return;
     }
-    if (message_encode(message, &frame) != ERR_OK || !push(sessions, session, &frame)) {
+    if (message_encode(message, &frame) != ERR_OK || !push(sessions, session, &frame, told)) {
+        session->told_size = told;
         session_drop(sessions, session);
     }
 }

@@ -51,6 +51,8 @@ struct session {
     bool left; /* it said BYE */
     struct session_window statements, messages, stored, served, rotations;
     struct session_fetch fetch;
+    uint64_t told_size; /* of the head told last on this connection (its Hello's before): the next
+                           goes on from it */
     struct verified_root memory;
     size_t pending_jobs;
     size_t queued_frames, queued_bytes;
@@ -100,7 +102,9 @@ session_send(struct sessions *sessions, struct session *session, const struct me
 void session_send_receipts(struct sessions *sessions, struct session *session);
 void session_refuse(struct sessions *sessions, struct session *session, enum err code,
                     uint32_t retry_ms);
-/* Drops queued frames, the waiting fetch and the route. */
+/* Drops queued frames, the waiting fetch and the route. With frames go the heads in them: told_size
+ * is again what it was before the first of them, so that the chain goes on where the peer is. Set
+ * told_size for a new connection after this. */
 void session_drop(struct sessions *sessions, struct session *session);
 void session_drop_queue(struct sessions *sessions, struct session *session);
 bool

@@ -4,6 +4,8 @@
 
 #include "broker/broker.h"
 #include "broker/journal.h"
+#include "broker/ledger.h"
+#include "broker/recover.h"
 #include "broker/session.h"
 #include "broker/verify_job.h"
 
@@ -19,6 +21,12 @@ enum {
 struct state_counters {
     uint64_t accepted, superseded, duplicates;
     uint64_t refused[STATE_REFUSED_CODES];
+};
+
+/* The consistency proof asked for last: most sessions stand at the same size. */
+struct state_consistency {
+    uint64_t from, size; /* none while size is 0 */
+    struct proof proof;
 };
 
 /* Invariants: `head` is what is committed, never what is staged; `directory` is the fold of the
@@ -38,6 +46,18 @@ struct broker {
     unsigned fill_percent; /* when last looked at */
     uint64_t unmeasured_bytes;
     struct state_counters counters;
+    struct ledger ledger; /* what is committed, as head */
+    struct state_consistency consistency;
+    int64_t witness_ms;
+    int64_t witness_round_ms; /* boot time the present round began; 0: before the start */
+    uint64_t witnessed_size;  /* its checkpoint; 0: none */
+    size_t n_cosignatures;
+    struct buffer witnessed; /* its note */
+    size_t n_cosignatures_kept;
+    bool has_unkept; /* cosignatures that the store does not have */
+    struct state_consistency witness_consistency;
+    struct logging_limit witness_lines;
+    struct recover recover;
 };
 
 static inline void

@@ -8,6 +8,7 @@ void
 broker_get_status(const struct broker *broker, struct broker_status *status_out)
 {
     const struct state_counters *counters = &broker->counters;
+    const struct recover *recover = &broker->recover;
     *status_out = (struct broker_status){
         .entries = broker->head.entries,
         .loops = broker->head.loops,
@@ -18,6 +19,16 @@ broker_get_status(const struct broker *broker, struct broker_status *status_out)
         .accepted = counters->accepted,
         .superseded = counters->superseded,
         .duplicates = counters->duplicates,
+        /* Nothing is signed while it is being refilled: then it is as of the beginning. */
+        .checkpoint_size = recover->active ? recover->began_at : broker->ledger.tree.size,
+        .witnessed_size = broker->witnessed_size,
+        .n_cosignatures = broker->n_cosignatures,
+        .witness_round_ms = broker->witness_round_ms,
+        .recovering = recover->active,
+        .recover_began_at = recover->began_at,
+        .recover_goal = recover->goal,
+        .recover_missing = broker_recover_unheard(broker),
+        .recover_forked = recover->forked,
     };
     memcpy(status_out->refused, counters->refused, sizeof(status_out->refused));
     memcpy(status_out->incarnation, broker->incarnation, sizeof(status_out->incarnation));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/tell.h"
 #include "broker/turn.h"
 
 static void
@@ -59,18 +60,48 @@ broker_turn_wait_ms(const struct broker *broker, struct instant now)
     return broker->gather_ms - age_ms;
 }
 
+/* What the proofs of one answer are written to: large. */
+struct answer_space {
+    struct proof head;
+    struct proof inclusions[LIMIT_ENVELOPES_PER_FRAME];
+};
+
+/* In the last head, which may be of a later turn than the entry: duplicates too. */
+static enum err
+prove_receipts(struct broker *broker, struct kv_txn *txn, struct session *session,
+               struct message_receipts *receipts, struct answer_space *space)
+{
+    enum err err = ERR_OK;
+    bool any = false;
+    receipts->proved = (struct message_head){.present = false};
+    if (!session->has_route) {
+        return ERR_OK;
+    }
+    for (size_t i = 0; err == ERR_OK && i < receipts->n; i++) {
+        struct receipt *receipt = &receipts->receipts[i];
+        if (receipt->result != RECEIPT_REFUSED) {
+            any = true;
+            err = tell_inclusion(broker, txn, receipt->index, &space->inclusions[i],
+                                 &receipt->inclusion);
+        }
+    }
+    return err == ERR_OK && any ? tell_head(broker, txn, session, &space->head, &receipts->proved)
+                                : err;
+}
+
 /* A revoked member hears that it is revoked, and nothing else. */
-static void
-answer(struct broker *broker, const struct verify_job *job, const struct turn_item *items)
+static enum err
+answer(struct broker *broker, struct kv_txn *txn, const struct verify_job *job,
+       const struct turn_item *items, struct answer_space *space)
 {
     struct session *session = sessions_find(&broker->sessions, &job->peer);
     if (session == NULL) {
-        return;
+        return ERR_OK;
     }
     session->pending_jobs -= session->pending_jobs > 0 ? 1 : 0;
     if (items[0].result.spurned) {
         session_refuse(&broker->sessions, session, items[0].result.receipt.refusal, 0);
-        return;
+        return ERR_OK;
     }
     struct message_receipts *receipts = &broker->sessions.scratch.as.receipts;
     receipts->n = job->n;
@@ -78,7 +109,29 @@ answer(struct broker *broker, const struct verify_job *job, const struct turn_it
         receipts->receipts[i] = items[i].result.receipt;
         session->stored.used += items[i].result.logged ? (int64_t)job->items[i].bytes.len : 0;
     }
-    session_send_receipts(&broker->sessions, session);
+    enum err err = prove_receipts(broker, txn, session, receipts, space);
+    if (err == ERR_OK) {
+        session_send_receipts(&broker->sessions, session);
+    }
+    return err;
+}
+
+/* Answers and lets go of the jobs of the turn. */
+static enum err
+answer_all(struct broker *broker, const struct turn_item *items, size_t jobs)
+{
+    CLEANUP(kv_abort) struct kv_txn *txn = NULL;
+    struct answer_space *space = malloc(sizeof(*space));
+    size_t at = 0;
+    enum err err = space == NULL ? ERR_MEMORY : kv_begin_read(broker->kv, &txn);
+    for (size_t i = 0; err == ERR_OK && i < jobs; i++) {
+        struct verify_job *job = verify_queue_pop(&broker->queue);
+        err = answer(broker, txn, job, items + at, space);
+        at += job->n;
+        verify_job_free(job);
+    }
+    free(space);
+    return err;
 }
 
 enum err
@@ -100,12 +153,8 @@ broker_turn(struct broker *broker, struct instant now)
         at += job->n;
     }
     enum err err = turn_run(broker, items, n, now);
-    at = 0;
-    for (size_t i = 0; err == ERR_OK && i < jobs; i++) {
-        job = verify_queue_pop(&broker->queue);
-        answer(broker, job, items + at);
-        at += job->n;
-        verify_job_free(job);
+    if (err == ERR_OK) {
+        err = answer_all(broker, items, jobs);
     }
     free(items);
     return err;

@@ -1,6 +1,6 @@
 /* Decides what is let go with time: routes of the silent, sessions of keys that are no longer
  * anybody's, and the pause after a full disk. Nothing durable depends on it. */
-#include "broker/state.h"
+#include "broker/witness.h"
 
 /* Any small write will do: it says whether the disk takes writes again. */
 static bool
@@ -49,6 +49,17 @@ forget(struct broker *broker, struct instant now)
     }
 }
 
+/* A store that fails here fails the next turn too, which ends the program; until then, and if it
+ * does not, it takes nothing new. */
+static void
+mind(struct broker *broker, const char *what, enum err err)
+{
+    if (err != ERR_OK) {
+        broker->read_only = true;
+        logging_line(LOGGING_ERROR, "tend.failed", "what=%s reason=%s", what, err_name(err));
+    }
+}
+
 void
 broker_tend(struct broker *broker, struct instant now)
 {
@@ -65,4 +76,6 @@ broker_tend(struct broker *broker, struct instant now)
         }
     }
     forget(broker, now);
+    mind(broker, "recovery", recover_tend(broker, now));
+    mind(broker, "witness", witness_tend(broker, now));
 }

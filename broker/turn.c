@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "broker/handle.h"
+#include "broker/hole.h"
 
 enum { GROW_ATTEMPTS = 24 }; /* doublings of the map from a mebibyte to its largest */
 
@@ -77,10 +78,11 @@ apply_directory(struct broker *broker, const struct turn_item *item, struct inst
 
 /* The commit has happened: memory follows. */
 static enum err
-settle(struct broker *broker, const struct judge_stage *stage, struct span span)
+settle(struct broker *broker, const struct judge_stage *stage, struct bytes note, struct span span)
 {
     enum err err = ERR_OK;
     broker->head = stage->head;
+    ledger_take(&broker->ledger, &stage->tree, note);
     broker->unmeasured_bytes += stage->staged_bytes;
     if (broker->unmeasured_bytes >= STATE_MEASURE_BYTES) {
         broker->unmeasured_bytes = 0;
@@ -97,6 +99,7 @@ static enum err
 try_span(struct broker *broker, struct span span, struct instant now)
 {
     CLEANUP(kv_abort) struct kv_txn *txn = NULL;
+    CLEANUP(buffer_done) struct buffer note = BUFFER_INIT(LIMIT_CHECKPOINT_BYTES);
     enum err err = broker->read_only ? kv_begin_read(broker->kv, &txn) : kv_begin(broker->kv, &txn);
     if (err != ERR_OK) {
         return err;
@@ -107,20 +110,24 @@ try_span(struct broker *broker, struct span span, struct instant now)
         .now = now,
         .head = broker->head,
         .read_only = broker->read_only,
+        .tree = broker->ledger.tree,
     };
     err = judge_span(&stage, span);
+    if (err == ERR_OK && stage.head.entries == broker->head.entries) {
+        return ERR_OK; /* nothing new: nothing to commit */
+    }
+    if (err == ERR_OK) {
+        err = ledger_seal(txn, &stage.tree, &broker->network, broker->log_secret, &note);
+    }
     bool is_of_room = err == ERR_TOO_LARGE || err == ERR_DISK_FULL;
     if (err != ERR_OK && !is_of_room) {
         return err;
-    }
-    if (err == ERR_OK && stage.head.entries == broker->head.entries) {
-        return ERR_OK; /* nothing new: nothing to commit */
     }
     enum err committed = kv_commit(&txn); /* also after a failed put: it makes the room */
     if (committed != ERR_OK) {
         return committed;
     }
-    return err == ERR_OK ? settle(broker, &stage, span) : ERR_INTERNAL;
+    return err == ERR_OK ? settle(broker, &stage, buffer_view(&note), span) : ERR_INTERNAL;
 }
 
 static enum err
@@ -260,11 +267,34 @@ sign(struct broker *broker, struct turn_item *items, size_t n)
     return err;
 }
 
+/* Not even what is logged already gets its receipt: its place may not be the one it had. But
+ * it may be what is missing. */
+static enum err
+refuse_all(struct broker *broker, struct turn_item *items, size_t n)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; err == ERR_OK && i < n; i++) {
+        const struct judge_case *judged = &items[i].judged;
+        items[i].result = (struct judge_result){.receipt = {.id = items[i].judged.verified->id,
+                                                            .result = RECEIPT_REFUSED,
+                                                            .refusal = ERR_BUSY,
+                                                            .retry_ms = STATE_BUSY_RETRY_MS}};
+        count(broker, &items[i].result);
+        if (judged->source == JUDGE_PEER) {
+            err = hole_remember(broker, &judged->peer, judged->verified);
+        }
+    }
+    return err;
+}
+
 enum err
 turn_run(struct broker *broker, struct turn_item *items, size_t n, struct instant now)
 {
     assert(n > 0 && n <= LIMIT_TURN_STATEMENTS);
     enum err err = ERR_OK;
+    if (broker->recover.active) {
+        return refuse_all(broker, items, n);
+    }
     for (size_t at = 0; err == ERR_OK && at < n;) {
         struct span span = {items + at, span_length(items + at, n - at)};
         err = run_span(broker, span, now);

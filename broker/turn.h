@@ -16,7 +16,9 @@ struct turn_item {
 };
 
 /* Judges and commits items in order, counts, wakes whoever waits for what was logged, and signs the
- * receipts. A full disk is not an error: the items it concerns are refused as busy. */
+ * receipts. Their inclusion proofs are not in them: those depend on the head they are told with. A
+ * full disk is not an error: the items it concerns are refused as busy, and so are all while the
+ * broker is being refilled (recover.h). */
 enum err
 turn_run(struct broker *broker, struct turn_item *items, size_t n, struct instant now) MUST_CHECK;
 

@@ -9,7 +9,7 @@
 #include "lib/base/file.h"
 #include "lib/wire/limits.h"
 
-enum { CONFIG_BYTES_MAX = 64 * 1024 };
+enum { CONFIG_BYTES_MAX = 64 * 1024, WITNESSES_MAX = 64 };
 
 static const struct conf_key table[] = {
     {"endpoint", CONF_TEXT, 0, LIMIT_ENDPOINT_BYTES, "", "",
@@ -34,6 +34,13 @@ static const struct conf_key table[] = {
      offsetof(struct config, credit_kib)},
     {"window", CONF_INTEGER, 1, LIMIT_TURN_STATEMENTS, "256", "statements",
      "How many statements may be on their way without a receipt.", offsetof(struct config, window)},
+    {"witnesses", CONF_INTEGER, 0, WITNESSES_MAX, "0", "organizations",
+     "How many other members this office wants to see confirm the broker's log. Fewer is shown by\n"
+     "refloop status, and stops nothing.",
+     offsetof(struct config, witnesses)},
+    {"witness_s", CONF_INTEGER, 1, 3600, "60", "s",
+     "After so long the broker is asked anew what other members have confirmed.",
+     offsetof(struct config, witness_s)},
     {"map_mib", CONF_INTEGER, 1, 1048576, "256", "MiB",
      "First size of the store's address space; no disk is used for it. It doubles when it is full.",
      offsetof(struct config, map_mib)},

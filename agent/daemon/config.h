@@ -12,6 +12,7 @@ struct config {
     int64_t ping_s, silence_s;
     int64_t backoff_min_ms, backoff_max_s, ready_within_s;
     int64_t credit_kib, window;
+    int64_t witnesses, witness_s;
     int64_t map_mib, map_max_gib;
     int64_t log_level; /* enum logging_level */
 };

@@ -17,6 +17,7 @@ enum {
     CHANGES_PER_TURN = 256, /* as many as the core remembers */
     TEND_MS = 60000,
     FULL_PAUSE_MS = 5000,
+    PROOF_PAUSE_MS = 1000, /* alarms are looked for so often at most */
     OVERDUE_PAUSE_MS = 20, /* a deadline that stays in the past must not become a busy loop */
     NO_ROOM_PAUSE_MS = 1000,
     FULL_LOG_WINDOW_MS = 600000,
@@ -36,6 +37,9 @@ struct loop {
     int64_t hold_ms;     /* boot: no attempt before, after a full disk */
     enum link_trouble logged_trouble;
     enum err logged_refusal;
+    struct agent_proof_status logged_proof;
+    bool proof_due;   /* alarms may have been raised or settled since */
+    int64_t proof_ms; /* boot: not looked at again before */
     struct logging_limit full_limit;
     bool stop;
 };
@@ -65,7 +69,9 @@ command_context(struct loop *loop)
 static json_t *
 on_command(void *opaque, json_t *request, bool *keep_open)
 {
-    struct command_context context = command_context(opaque);
+    struct loop *loop = opaque;
+    struct command_context context = command_context(loop);
+    loop->proof_due = true;
     return command_run(&context, request, keep_open);
 }
 
@@ -114,6 +120,9 @@ tell(struct loop *loop, enum link_event event)
     if (event == LINK_HANDSHAKE_DONE) {
         agent_link_up(loop->agent, loop->now);
     }
+    if (event == LINK_HANDSHAKE_REFUSED && loop->options->leave_when_refused) {
+        return ERR_KEY;
+    }
     return obey(loop, supervisor_event(&loop->supervisor, event, loop->now));
 }
 
@@ -144,6 +153,21 @@ ease(struct loop *loop, enum err err)
     return tell(loop, LINK_CLOSED);
 }
 
+/* A broker that takes back what it has lost talks to us, though not yet about referrals: dropping
+ * the connection would only make it begin again. */
+static bool
+is_welcome(struct loop *loop)
+{
+    struct agent_link_status status;
+    struct agent_proof_status proof;
+    agent_get_link_status(loop->agent, &status);
+    if (status.ready) {
+        return true;
+    }
+    agent_get_proof_status(loop->agent, &proof);
+    return proof.broker_recovering;
+}
+
 static enum err
 take_frames(struct loop *loop)
 {
@@ -153,15 +177,14 @@ take_frames(struct loop *loop)
         buffer_clear(&frame);
         enum err err = link_receive(loop->link, &frame, &none);
         if (err == ERR_OK && !none) {
+            loop->proof_due = true;
             err = agent_receive(loop->agent, buffer_view(&frame), loop->now);
         }
         if (err != ERR_OK) {
             return ease(loop, err);
         }
     }
-    struct agent_link_status status;
-    agent_get_link_status(loop->agent, &status);
-    bool welcomed = status.ready && loop->supervisor.phase == PHASE_CONNECTING;
+    bool welcomed = loop->supervisor.phase == PHASE_CONNECTING && is_welcome(loop);
     return welcomed ? tell(loop, LINK_READY) : ERR_OK;
 }
 
@@ -246,6 +269,31 @@ tell_link(struct loop *loop)
     }
 }
 
+/* What an agent has caught somebody at must be seen by whoever reads its log, and by who watches.
+ * To look costs a walk through what waits, so busy times are looked at now and then. */
+static void
+tell_alarms(struct loop *loop)
+{
+    struct agent_proof_status proof;
+    if (!loop->proof_due || loop->now.boot_ms < loop->proof_ms) {
+        return;
+    }
+    agent_get_proof_status(loop->agent, &proof);
+    const struct agent_proof_status *before = &loop->logged_proof;
+    bool changed = proof.stopped != before->stopped || proof.n_alarms != before->n_alarms;
+    if (changed) {
+        bool worse = proof.stopped || proof.n_alarms > before->n_alarms;
+        logging_line(worse ? LOGGING_ERROR : LOGGING_INFO, "alarms.changed",
+                     "standing=%u sending=%s", proof.n_alarms, proof.stopped ? "stopped" : "on");
+    }
+    loop->logged_proof = proof;
+    loop->proof_due = false;
+    loop->proof_ms = loop->now.boot_ms + PROOF_PAUSE_MS;
+    if (changed && control_server_subscribers(loop->control) > 0) {
+        publish_status(loop);
+    }
+}
+
 static void
 publish(struct loop *loop)
 {
@@ -303,6 +351,9 @@ patience_ms(const struct loop *loop)
         loop->supervisor.deadline_ms > loop->hold_ms ? loop->supervisor.deadline_ms : loop->hold_ms;
     int64_t due_ms = core_ms < link_ms ? core_ms : link_ms;
     due_ms = due_ms < loop->tend_ms ? due_ms : loop->tend_ms;
+    if (loop->proof_due && loop->proof_ms < due_ms) {
+        due_ms = loop->proof_ms;
+    }
     int64_t left_ms = due_ms - now_ms;
     return left_ms <= 0 ? OVERDUE_PAUSE_MS : left_ms < INT_MAX ? (int)left_ms : INT_MAX;
 }
@@ -342,6 +393,7 @@ turn(struct loop *loop)
         err = send_frames(loop);
     }
     tell_link(loop);
+    tell_alarms(loop);
     publish(loop);
     return err == ERR_OK ? wait_and_serve(loop) : err;
 }
@@ -367,6 +419,8 @@ loop_open_store(const struct loop_options *options, struct agent **agent_out,
         .silence_ms = config->silence_s * 1000,
         .credit_bytes = config->credit_kib << 10,
         .window = config->window,
+        .witnesses_wanted = config->witnesses,
+        .witness_ms = config->witness_s * 1000,
     };
     return agent_open(&agent_options, agent_out, complaint);
 }
@@ -392,6 +446,7 @@ open_all(struct loop *loop, struct complaint *complaint)
     loop->now = clock_now();
     supervisor_init(&loop->supervisor, &supervisor_options, loop->now);
     loop->logged_trouble = loop->supervisor.trouble;
+    loop->proof_due = true;
     loop->tend_ms = loop->now.boot_ms + TEND_MS;
     return err;
 }
@@ -422,7 +477,7 @@ loop_run(const struct loop_options *options, struct complaint *complaint)
         logging_line(LOGGING_INFO, "agent.stopped", "org=%s", options->identity->org);
         return ERR_OK;
     }
-    if (complaint->text[0] != '\0') {
+    if (complaint->text[0] != '\0' || (err == ERR_KEY && options->leave_when_refused)) {
         return err;
     }
     if (err == ERR_CONFIG) {

@@ -7,6 +7,7 @@
 
 #include "agent/daemon/join.h"
 #include "agent/daemon/loop.h"
+#include "agent/daemon/rotate.h"
 #include "lib/base/secret.h"
 #include "lib/edge/args.h"
 #include "lib/edge/daemon.h"
@@ -22,7 +23,7 @@ static const struct args_option options[] = {
      "where keys, records and configuration are\n"
      "(default: REFLOOP_HOME, else " DAEMON_AGENT_HOME ")",
      offsetof(struct arguments, home), 0, 0},
-    {"timeout-s", 0, ARGS_INTEGER, "N", "join: give up after so many seconds (default 30)",
+    {"timeout-s", 0, ARGS_INTEGER, "N", "join, rotate: give up after so many seconds (default 30)",
      offsetof(struct arguments, timeout_s), 1, 3600},
     {"check-config", 0, ARGS_FLAG, NULL, "say whether agent.conf is right, and end",
      offsetof(struct arguments, check_config), 0, 0},
@@ -36,13 +37,17 @@ static const struct args_option options[] = {
 
 static const struct args_program program = {
     .name = "refloop-agent",
-    .usage = "[options]\n   or: refloop-agent [options] join TOKEN-FILE",
+    .usage = "[options]\n   or: refloop-agent [options] join TOKEN-FILE\n"
+             "   or: refloop-agent [options] rotate",
     .description = "Holds one organization's keys, queue and records, and keeps the link to the\n"
                    "broker. 'join' takes the invite that the administrator has sent, once;\n"
-                   "'-' reads it from standard input. Staff use the program refloop.",
+                   "'-' reads it from standard input. 'rotate' gives the organization new keys;\n"
+                   "stop the agent before. Staff use the program refloop.",
     .options = options,
     .n_options = ARRAY_LEN(options),
 };
+
+enum { RESUME_WITHIN_MS = 10000 };
 
 static int
 fail(const struct complaint *complaint)
@@ -86,6 +91,29 @@ load_identity(const char *home, struct identity *identity, struct complaint *com
     return err;
 }
 
+/* A change of keys that was cut off is finished first: which keys hold, the broker knows. As long
+ * as it cannot be asked, the old ones are used, and if they are refused, it is asked again. */
+static enum err
+serve(struct loop_options *loop, struct identity *identity, struct complaint *complaint)
+{
+    for (;;) {
+        const struct rotate_options change = {.home = loop->home,
+                                              .config = loop->config,
+                                              .identity = identity,
+                                              .timeout_ms = RESUME_WITHIN_MS};
+        loop->leave_when_refused = false;
+        enum err err = identity->has_next
+                           ? rotate_resume(&change, &loop->leave_when_refused, complaint)
+                           : ERR_OK;
+        if (err == ERR_OK) {
+            err = loop_run(loop, complaint);
+        }
+        if (err != ERR_KEY || !loop->leave_when_refused) {
+            return err;
+        }
+    }
+}
+
 static enum err
 run(const char *home, const struct config *config, bool only_check, struct complaint *complaint)
 {
@@ -102,7 +130,7 @@ run(const char *home, const struct config *config, bool only_check, struct compl
         err = daemon_home_make(home, complaint);
     }
     if (err == ERR_OK) {
-        err = only_check ? check_store(&loop, complaint) : loop_run(&loop, complaint);
+        err = only_check ? check_store(&loop, complaint) : serve(&loop, &identity, complaint);
     }
     identity_done(&identity);
     (void)close(loop.signal_fd); /* a signalfd: nothing is lost */
@@ -110,7 +138,24 @@ run(const char *home, const struct config *config, bool only_check, struct compl
 }
 
 static enum err
-act(const struct arguments *arguments, const char *token, struct complaint *complaint)
+rotate(const char *home, const struct config *config, int64_t timeout_ms,
+       struct complaint *complaint)
+{
+    struct identity identity = {.joined = false};
+    const struct rotate_options change = {
+        .home = home, .config = config, .identity = &identity, .timeout_ms = timeout_ms};
+    enum err err = load_identity(home, &identity, complaint);
+    if (err == ERR_OK) {
+        err = rotate_run(&change, complaint);
+    }
+    identity_done(&identity);
+    return err;
+}
+
+/* `word` is join, rotate or NULL; `token` the file of a join. */
+static enum err
+act(const struct arguments *arguments, const char *word, const char *token,
+    struct complaint *complaint)
 {
     char home[FILE_PATH_MAX];
     struct config config;
@@ -135,6 +180,9 @@ act(const struct arguments *arguments, const char *token, struct complaint *comp
                                           .timeout_ms = arguments->timeout_s * 1000};
         return join_run(&join, complaint);
     }
+    if (word != NULL) {
+        return rotate(home, &config, arguments->timeout_s * 1000, complaint);
+    }
     return run(home, &config, arguments->check_store, complaint);
 }
 
@@ -154,16 +202,20 @@ main(int argc, char **argv)
     if (result != ARGS_RUN) {
         return result == ARGS_DONE ? ARGS_EXIT_OK : ARGS_EXIT_USAGE;
     }
-    bool join = first < argc && strcmp(argv[first], "join") == 0;
-    if (first < argc && !join) {
-        return args_usage_error(&program, "'%s' is not understood here", argv[first]);
+    const char *word = first < argc ? argv[first] : NULL;
+    bool join = word != NULL && strcmp(word, "join") == 0;
+    if (word != NULL && !join && strcmp(word, "rotate") != 0) {
+        return args_usage_error(&program, "'%s' is not understood here", word);
     }
     if (join && argc - first != 2) {
         return args_usage_error(&program, "join takes one file, the invite");
     }
+    if (word != NULL && !join && argc - first != 1) {
+        return args_usage_error(&program, "rotate takes nothing more");
+    }
     if (!locked) {
         logging_line(LOGGING_WARNING, "memory.unlocked", "limit=memlock");
     }
-    enum err err = act(&arguments, join ? argv[first + 1] : NULL, &complaint);
+    enum err err = act(&arguments, word, join ? argv[first + 1] : NULL, &complaint);
     return err == ERR_OK ? ARGS_EXIT_OK : fail(&complaint);
 }

@@ -25,7 +25,6 @@ enum {
 struct link {
     zsock_t *dealer;  /* NULL: not open */
     zsock_t *monitor; /* our end */
-    unsigned opened;  /* sockets made so far: names the monitor */
     uint64_t dropped;
 };
 
@@ -150,9 +149,14 @@ watch(struct link *link, void *socket)
                        ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
                        ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                        ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-    char name[48];
+    uint8_t place[ROUTING_ID_BYTES];
+    char hex[2 * ROUTING_ID_BYTES + 1], name[64];
+    /* Never a name again: the one of a socket just closed is taken until ZeroMQ gets round to it.
+     */
+    secret_random(place, sizeof(place));
+    text_hex(bytes_of(place, sizeof(place)), hex);
     link->monitor = zsock_new(ZMQ_PAIR);
-    return text_format(name, sizeof(name), "inproc://link-monitor-%u", link->opened) &&
+    return text_format(name, sizeof(name), "inproc://link-monitor-%s", hex) &&
            link->monitor != NULL && zmq_socket_monitor(socket, name, events) == 0 &&
            zmq_connect(zsock_resolve(link->monitor), name) == 0;
 }
@@ -161,7 +165,6 @@ enum err
 link_open(struct link *link, const struct link_options *options)
 {
     link_close(link);
-    link->opened++;
     link->dealer = zsock_new(ZMQ_DEALER);
     if (link->dealer == NULL) {
         return ERR_MEMORY;

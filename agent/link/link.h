@@ -20,7 +20,7 @@ struct link_options {
     int64_t ready_within_ms; /* the supervisor's patience: our own timers stay out of it */
 };
 
-/* Once per process, before any thread and after secret_start. ERR_MEMORY. */
+/* The first one before any thread, after secret_start. ERR_MEMORY. */
 enum err link_new(struct link **link_out) MUST_CHECK;
 void link_free(struct link *link); /* drops what is open */
 void link_freep(struct link **link);

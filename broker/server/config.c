@@ -36,6 +36,9 @@ static const struct conf_key table[] = {
      "What one member may add to the store in a day; above it, statements are refused with a time\n"
      "to come back.",
      offsetof(struct config, mib_per_day)},
+    {"witness_s", CONF_INTEGER, 1, 86400, "60", "s",
+     "The members are asked to cosign the log at most so often.",
+     offsetof(struct config, witness_s)},
     {"log_level", CONF_WORD, 0, 0, "info", "", "How much is said in the log.",
      offsetof(struct config, log_level), logging_words},
 };

@@ -17,6 +17,7 @@ struct config {
     int64_t map_mib, map_max_gib;
     int64_t admit_below_percent;
     int64_t statements_per_minute, mib_per_day;
+    int64_t witness_s;
     int64_t log_level; /* enum logging_level */
 };
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "broker/server/control_recover.h"
 #include "lib/base/text.h"
 #include "lib/trust/token.h"
 
@@ -71,6 +72,20 @@ count_online(const struct broker *broker, struct instant now)
     return online;
 }
 
+/* The cosignatures of the present round; null when there is none. */
+static json_t *
+witnesses(const struct broker *broker, const struct broker_status *status, struct instant now)
+{
+    int64_t began_ms =
+        status->witness_round_ms == 0 ? 0 : now.wall_ms - (now.boot_ms - status->witness_round_ms);
+    if (status->witnessed_size == 0) {
+        return json_null();
+    }
+    return json_pack("{s:o, s:o, s:o, s:o}", "size", json_number(status->witnessed_size),
+                     "cosigned", json_number(status->n_cosignatures), "members",
+                     json_number(control_recover_members(broker)), "since", json_time(began_ms));
+}
+
 static json_t *
 answer_status(struct control_view *view, json_t *request, struct instant now)
 {
@@ -78,7 +93,8 @@ answer_status(struct control_view *view, json_t *request, struct instant now)
     (void)request;
     broker_get_status(view->broker, &status);
     return json_pack(
-        "{s:b, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:b, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, s:o, s:o}",
         "ok", 1, "network", network(view), "version", REFLOOP_VERSION, "started",
         json_time(view->started_ms), "listen", view->listen, "entries", json_number(status.entries),
         "loops", json_number(status.loops), "log_time", json_time(status.log_time_ms),
@@ -86,7 +102,10 @@ answer_status(struct control_view *view, json_t *request, struct instant now)
         (int)status.read_only, "fill_percent", (int)status.fill_percent, "accepted",
         json_number(status.accepted), "superseded", json_number(status.superseded), "duplicates",
         json_number(status.duplicates), "refused", refusals(&status), "handshakes_refused",
-        json_number(view->handshakes_refused), "dropped", json_number(view->dropped));
+        json_number(view->handshakes_refused), "dropped", json_number(view->dropped),
+        "checkpoint_size", json_number(status.checkpoint_size), "witnesses",
+        witnesses(view->broker, &status, now), "recovery",
+        status.recovering ? control_recover_json(view->broker) : json_null());
 }
 
 static json_t *
@@ -143,8 +162,12 @@ answer_submit(struct control_view *view, json_t *request, struct instant now)
         view->failure = err;
         return control_error(err, NULL);
     }
-    return receipt.result == RECEIPT_REFUSED ? control_error(receipt.refusal, NULL)
-                                             : receipt_json(&receipt);
+    if (receipt.result == RECEIPT_REFUSED) {
+        struct broker_status status;
+        broker_get_status(view->broker, &status);
+        return control_error(receipt.refusal, status.recovering ? control_recover_why : NULL);
+    }
+    return receipt_json(&receipt);
 }
 
 static json_t *
@@ -167,10 +190,9 @@ static const struct {
     const char *name;
     json_t *(*answer)(struct control_view *view, json_t *request, struct instant now);
 } commands[] = {
-    {"status", answer_status},
-    {"members", answer_members},
-    {"submit", answer_submit},
-    {"check", answer_check},
+    {"status", answer_status},           {"members", answer_members},
+    {"submit", answer_submit},           {"check", answer_check},
+    {"recover", control_recover_answer}, {"recover-go-on", control_recover_go_on},
 };
 
 json_t *
@@ -183,5 +205,7 @@ control_answer(void *context, json_t *request, bool *keep_open)
             return commands[i].answer(context, request, clock_now());
         }
     }
-    return control_error(ERR_INVALID, "no such command; there are status, members, submit, check");
+    return control_error(ERR_INVALID,
+                         "no such command; there are status, members, submit, check, recover, "
+                         "recover-go-on");
 }

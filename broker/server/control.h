@@ -1,4 +1,5 @@
-/* The commands of the broker's control socket: status, members, submit, check. */
+/* The commands of the broker's control socket: status, members, submit, check, recover and
+ * recover-go-on. */
 #ifndef REFLOOP_BROKER_SERVER_CONTROL_H
 #define REFLOOP_BROKER_SERVER_CONTROL_H
 

@@ -457,8 +457,8 @@ work(struct server *server, struct instant now)
         err = broker_turn(server->broker, now);
     }
     if (err == ERR_OK) {
-        send_all(server);
         tend(server, now);
+        send_all(server);
     }
     return err;
 }

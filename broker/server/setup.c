@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MIB_SHIFT = 20, GIB_SHIFT = 30 };
+enum { MIB_SHIFT = 20, GIB_SHIFT = 30, MS_PER_S = 1000 };
 
 static enum err
 read_genesis(const char *home, struct buffer *bytes, struct statement *genesis_out,
@@ -54,6 +54,7 @@ open_broker(struct setup *setup, const struct statement *genesis, struct complai
         .admit_below_percent = config->admit_below_percent,
         .statements_per_minute = config->statements_per_minute,
         .bytes_per_day = config->mib_per_day << MIB_SHIFT,
+        .witness_ms = config->witness_s * MS_PER_S,
     };
     return broker_open(&options, &setup->broker, complaint);
 }

@@ -4,8 +4,8 @@
  * Plaintext, always exactly one size class long: u32 length, content, zeros. It is laid out and
  * encrypted in the same memory, so that no clear copy is left behind to wipe.
  *
- * The order of the checks in seal_open matters: the commitment is compared before anything is
- * decrypted, because XChaCha20-Poly1305 alone lets a dishonest author make one ciphertext that
+ * The order of the checks in seal_open_revealed matters: the commitment is compared before anything
+ * is decrypted, because XChaCha20-Poly1305 alone lets a dishonest author make one ciphertext that
  * opens to two texts under two keys. */
 #include "lib/crypto/seal.h"
 
@@ -24,6 +24,7 @@ enum {
 
 _Static_assert((int)SEAL_PUBLIC_BYTES == (int)crypto_box_PUBLICKEYBYTES, "public key size");
 _Static_assert((int)SEAL_SECRET_BYTES == (int)crypto_box_SECRETKEYBYTES, "secret key size");
+_Static_assert((int)SEAL_CONTENT_KEY_BYTES == (int)KEY_BYTES, "content key size");
 _Static_assert((int)SEAL_NONCE_BYTES == (int)crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "nonce");
 _Static_assert((int)SEAL_WRAP_BYTES == (int)KEY_BYTES + (int)crypto_box_SEALBYTES, "wrap size");
 _Static_assert((int)SEAL_OVERHEAD_BYTES == (int)AUTH_BYTES + (int)LENGTH_BYTES, "overhead");
@@ -33,12 +34,8 @@ static const size_t class_bytes[SEAL_CLASS_COUNT] = {
     [SEAL_64K] = 65536, [SEAL_192K] = 196608,
 };
 
-struct content_key {
-    uint8_t bytes[KEY_BYTES];
-};
-
 static void
-content_key_wipe(struct content_key *key)
+content_key_wipe(struct seal_content_key *key)
 {
     sodium_memzero(key, sizeof(*key));
 }
@@ -88,8 +85,8 @@ seal_done(struct seal_compartment *compartment)
 }
 
 static enum err
-wrap_for_all(const struct content_key *key, const struct seal_public *readers, size_t n_readers,
-             struct seal_compartment *compartment)
+wrap_for_all(const struct seal_content_key *key, const struct seal_public *readers,
+             size_t n_readers, struct seal_compartment *compartment)
 {
     for (size_t i = 0; i < n_readers; i++) {
         if (crypto_box_seal(compartment->wraps[i], key->bytes, KEY_BYTES, readers[i].bytes) != 0) {
@@ -101,7 +98,7 @@ wrap_for_all(const struct content_key *key, const struct seal_public *readers, s
 }
 
 static enum err
-encrypt(const struct content_key *key, struct bytes content, struct bytes associated,
+encrypt(const struct seal_content_key *key, struct bytes content, struct bytes associated,
         size_t padded_bytes, struct seal_compartment *compartment)
 {
     compartment->ciphertext = BUFFER_INIT(padded_bytes + AUTH_BYTES);
@@ -130,7 +127,7 @@ seal_make(struct bytes content, struct bytes associated, enum seal_class min_cla
           struct seal_compartment *compartment_out)
 {
     assert(n_readers > 0 && n_readers <= SEAL_READERS_MAX && min_class < SEAL_CLASS_COUNT);
-    CLEANUP(content_key_wipe) struct content_key key;
+    CLEANUP(content_key_wipe) struct seal_content_key key;
     CLEANUP(seal_done) struct seal_compartment made = {.n_wraps = 0};
     enum seal_class size_class;
     if (!seal_class_for(content.len, &size_class)) {
@@ -178,7 +175,7 @@ strip_padding(struct bytes padded, struct bytes *content_out)
 }
 
 static enum err
-decrypt(const struct seal_compartment *compartment, const struct content_key *key,
+decrypt(const struct seal_compartment *compartment, const struct seal_content_key *key,
         struct bytes associated, struct buffer *content_out)
 {
     const struct buffer *sealed = &compartment->ciphertext;
@@ -202,13 +199,20 @@ decrypt(const struct seal_compartment *compartment, const struct content_key *ke
     return err;
 }
 
-enum err
-seal_open(const struct seal_compartment *compartment, size_t which, struct bytes associated,
-          const struct seal_public *public_key, const struct seal_secret *secret,
-          struct buffer *content_out)
+static enum err
+check_commitment(const struct seal_compartment *compartment, const struct seal_content_key *key)
 {
-    CLEANUP(content_key_wipe) struct content_key key = {{0}};
     struct digest commitment;
+    digest_one(COMMIT_TAG, bytes_of(key->bytes, sizeof(key->bytes)), &commitment);
+    return digest_equal(&commitment, &compartment->commitment) ? ERR_OK : ERR_SIGNATURE;
+}
+
+enum err
+seal_reveal(const struct seal_compartment *compartment, size_t which,
+            const struct seal_public *public_key, const struct seal_secret *secret,
+            struct seal_content_key *key_out)
+{
+    CLEANUP(content_key_wipe) struct seal_content_key key = {{0}};
     if (!is_class_sized(compartment->ciphertext.len)) {
         return ERR_MALFORMED;
     }
@@ -217,9 +221,30 @@ seal_open(const struct seal_compartment *compartment, size_t which, struct bytes
                              public_key->bytes, secret->bytes) != 0) {
         return ERR_KEY;
     }
-    digest_one(COMMIT_TAG, bytes_of(key.bytes, sizeof(key.bytes)), &commitment);
-    if (!digest_equal(&commitment, &compartment->commitment)) {
-        return ERR_SIGNATURE;
+    enum err err = check_commitment(compartment, &key);
+    if (err == ERR_OK) {
+        *key_out = key;
     }
-    return decrypt(compartment, &key, associated, content_out);
+    return err;
+}
+
+enum err
+seal_open_revealed(const struct seal_compartment *compartment, struct bytes associated,
+                   const struct seal_content_key *key, struct buffer *content_out)
+{
+    if (!is_class_sized(compartment->ciphertext.len)) {
+        return ERR_MALFORMED;
+    }
+    enum err err = check_commitment(compartment, key);
+    return err == ERR_OK ? decrypt(compartment, key, associated, content_out) : err;
+}
+
+enum err
+seal_open(const struct seal_compartment *compartment, size_t which, struct bytes associated,
+          const struct seal_public *public_key, const struct seal_secret *secret,
+          struct buffer *content_out)
+{
+    CLEANUP(content_key_wipe) struct seal_content_key key = {{0}};
+    enum err err = seal_reveal(compartment, which, public_key, secret, &key);
+    return err == ERR_OK ? seal_open_revealed(compartment, associated, &key, content_out) : err;
 }

@@ -61,6 +61,20 @@ enum err seal_make(struct bytes content, struct bytes associated, enum seal_clas
 enum err seal_open(const struct seal_compartment *compartment, size_t which,
                    struct bytes associated, const struct seal_public *public_key,
                    const struct seal_secret *secret, struct buffer *content_out) MUST_CHECK;
+
+/* The content key of a compartment, for showing it to an outsider: whoever has it can check the
+ * commitment and read this compartment, and nothing else. */
+enum { SEAL_CONTENT_KEY_BYTES = 32 };
+struct seal_content_key {
+    uint8_t bytes[SEAL_CONTENT_KEY_BYTES];
+}; /* lives in secret_alloc memory, until it is shown on purpose */
+/* Errors as seal_open. */
+enum err seal_reveal(const struct seal_compartment *compartment, size_t which,
+                     const struct seal_public *public_key, const struct seal_secret *secret,
+                     struct seal_content_key *key_out) MUST_CHECK;
+enum err seal_open_revealed(const struct seal_compartment *compartment, struct bytes associated,
+                            const struct seal_content_key *key,
+                            struct buffer *content_out) MUST_CHECK;
 void seal_done(struct seal_compartment *compartment);
 
 #endif

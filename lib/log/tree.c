@@ -31,6 +31,21 @@ load_edge(uint64_t column, unsigned row, tree_read_tile read, void *context, str
     return ERR_OK;
 }
 
+/* The complete subtrees within the unfinished tile of a row, from the right: the smallest first. */
+static void
+find_peaks(struct tree *tree, unsigned row)
+{
+    size_t left = tree->edge[row].n;
+    for (unsigned level = 0; level < TREE_TILE_LEVELS; level++) {
+        size_t width = (size_t)1 << level;
+        if ((left & width) != 0) {
+            left -= width;
+            merkle_root(tree->edge[row].hashes + left, width,
+                        &tree->peaks[TREE_TILE_LEVELS * row + level]);
+        }
+    }
+}
+
 enum err
 tree_load(uint64_t size, tree_read_tile read, void *context, struct tree *tree_out)
 {
@@ -48,32 +63,48 @@ tree_load(uint64_t size, tree_read_tile read, void *context, struct tree *tree_o
         if (err != ERR_OK) {
             return err;
         }
+        find_peaks(&tree, row);
     }
     *tree_out = tree;
     return ERR_OK;
 }
 
+/* A hash has come into a row; its tile is written when that fills it. */
+static enum err
+enter_row(struct tree *tree, unsigned row, const struct merkle_hash *hash, tree_write_tile write,
+          void *context)
+{
+    struct tree_edge *edge = &tree->edge[row];
+    edge->hashes[edge->n++] = *hash;
+    if (edge->n < TREE_TILE_WIDTH) {
+        return ERR_OK;
+    }
+    edge->n = 0;
+    return write(context, row, row_width(tree->size, row) / TREE_TILE_WIDTH, edge->hashes,
+                 TREE_TILE_WIDTH);
+}
+
+/* As in binary addition: the new leaf is joined to every complete subtree it completes, and on its
+ * way up it passes the rows. One join an append on average. */
 enum err
 tree_append(struct tree *tree, const struct merkle_hash *leaf, tree_write_tile write, void *context)
 {
     assert(tree->size < TREE_SIZE_MAX);
-    struct merkle_hash hash = *leaf;
-    for (unsigned row = 0; row < TREE_ROWS; row++) {
-        struct tree_edge *edge = &tree->edge[row];
-        edge->hashes[edge->n++] = hash;
-        if (edge->n < TREE_TILE_WIDTH) {
+    struct merkle_hash carry = *leaf;
+    enum err err = ERR_OK;
+    unsigned level = 0;
+    for (;; level++) {
+        if (level % TREE_TILE_LEVELS == 0) {
+            err = enter_row(tree, level / TREE_TILE_LEVELS, &carry, write, context);
+        }
+        if (err != ERR_OK || (tree->size >> level & 1) == 0) {
             break;
         }
-        uint64_t column = row_width(tree->size, row) / TREE_TILE_WIDTH;
-        enum err err = write(context, row, column, edge->hashes, edge->n);
-        if (err != ERR_OK) {
-            return err;
-        }
-        merkle_root(edge->hashes, edge->n, &hash);
-        edge->n = 0;
+        merkle_join(&tree->peaks[level], &carry, &carry);
     }
+    tree->peaks[level] = carry;
     tree->size++;
-    return ERR_OK;
+    return err;
 }
 
 enum err
@@ -94,30 +125,23 @@ tree_flush(struct tree *tree, tree_write_tile write, void *context)
     return ERR_OK;
 }
 
-/* Every bit set in the size stands for one complete subtree; the smallest are rightmost and lie
- * deepest, so the root grows from the right. */
+/* The smallest subtrees are rightmost and lie deepest, so the root grows from the right. */
 void
 tree_root(const struct tree *tree, struct merkle_hash *root_out)
 {
     struct merkle_hash root;
     bool begun = false;
     merkle_root(NULL, 0, &root);
-    for (unsigned row = 0; row < TREE_ROWS; row++) {
-        size_t left = tree->edge[row].n; /* hashes of the tile not yet joined */
-        for (size_t width = 1; width < TREE_TILE_WIDTH; width *= 2) {
-            if ((left & width) == 0) {
-                continue;
-            }
-            left -= width;
-            struct merkle_hash node;
-            merkle_root(tree->edge[row].hashes + left, width, &node);
-            if (begun) {
-                merkle_join(&node, &root, &root);
-            } else {
-                root = node;
-            }
-            begun = true;
+    for (unsigned level = 0; tree->size >> level > 0; level++) {
+        if ((tree->size >> level & 1) == 0) {
+            continue;
         }
+        if (begun) {
+            merkle_join(&tree->peaks[level], &root, &root);
+        } else {
+            root = tree->peaks[level];
+        }
+        begun = true;
     }
     *root_out = root;
 }

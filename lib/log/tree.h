@@ -41,6 +41,9 @@ struct tree {
     uint64_t size;
     uint64_t flushed; /* size when last written */
     struct tree_edge edge[TREE_ROWS];
+    /* Roots of the complete subtrees the leaves make, one at each level whose bit is set in size:
+     * what the root is joined from. The other places mean nothing. */
+    struct merkle_hash peaks[TREE_TILE_LEVELS * TREE_ROWS];
 };
 
 /* From the tiles of a tree of `size` leaves: reads one tile a row. ERR_CORRUPT when they are not

@@ -94,28 +94,55 @@ kv_cursor_hand_out(const char *table, MDB_val key, MDB_val stored, struct bytes 
     return err;
 }
 
-enum err
-kv_cursor_next(struct kv_cursor *cursor, struct bytes *key_out, struct bytes *value_out)
+/* The next record as LMDB has it. */
+static enum err
+next_stored(struct kv_cursor *cursor, MDB_val *key, MDB_val *stored)
 {
     assert(cursor->txn != NULL);
-    MDB_val key;
-    MDB_val stored;
     if (cursor->txn->sticky != ERR_OK) {
         return cursor->txn->sticky;
     }
-    int rc = move_on(cursor, &key, &stored);
+    int rc = move_on(cursor, key, stored);
     cursor->placed = rc == 0;
     cursor->n_writes = cursor->txn->n_writes;
     if (rc != 0) {
         return kv_env_err(rc);
     }
-    if (key.mv_size <= KV_KEY_MAX) {
-        memcpy(cursor->key, key.mv_data, key.mv_size);
-        cursor->key_len = key.mv_size;
+    if (key->mv_size <= KV_KEY_MAX) {
+        memcpy(cursor->key, key->mv_data, key->mv_size);
+        cursor->key_len = key->mv_size;
         cursor->passed = true;
     }
-    return kv_cursor_hand_out(cursor->txn->kv->names[cursor->table], key, stored, key_out,
-                              value_out);
+    return ERR_OK;
+}
+
+enum err
+kv_cursor_next(struct kv_cursor *cursor, struct bytes *key_out, struct bytes *value_out)
+{
+    MDB_val key;
+    MDB_val stored;
+    enum err err = next_stored(cursor, &key, &stored);
+    return err != ERR_OK ? err
+                         : kv_cursor_hand_out(cursor->txn->kv->names[cursor->table], key, stored,
+                                              key_out, value_out);
+}
+
+enum err
+kv_cursor_next_unchecked(struct kv_cursor *cursor, struct bytes *key_out, struct bytes *value_out)
+{
+    MDB_val key;
+    MDB_val stored;
+    enum err err = next_stored(cursor, &key, &stored);
+    if (err == ERR_OK && (key.mv_size == 0 || key.mv_size > KV_KEY_MAX)) {
+        err = ERR_CORRUPT;
+    }
+    if (err == ERR_OK) {
+        err = record_open_unchecked(kv_env_bytes(stored), value_out);
+    }
+    if (err == ERR_OK) {
+        *key_out = kv_env_bytes(key);
+    }
+    return err;
 }
 
 void

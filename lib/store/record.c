@@ -34,14 +34,24 @@ record_head(const char *table, struct bytes key, struct bytes payload,
 }
 
 enum err
-record_open(const char *table, struct bytes key, struct bytes stored, struct bytes *payload_out)
+record_open_unchecked(struct bytes stored, struct bytes *payload_out)
 {
-    uint8_t check[RECORD_CHECK_BYTES];
     if (stored.len < RECORD_HEAD_BYTES || stored.data[0] != RECORD_VERSION) {
         return ERR_CORRUPT;
     }
-    struct bytes payload =
-        bytes_of(stored.data + RECORD_HEAD_BYTES, stored.len - RECORD_HEAD_BYTES);
+    *payload_out = bytes_of(stored.data + RECORD_HEAD_BYTES, stored.len - RECORD_HEAD_BYTES);
+    return ERR_OK;
+}
+
+enum err
+record_open(const char *table, struct bytes key, struct bytes stored, struct bytes *payload_out)
+{
+    uint8_t check[RECORD_CHECK_BYTES];
+    struct bytes payload;
+    enum err err = record_open_unchecked(stored, &payload);
+    if (err != ERR_OK) {
+        return err;
+    }
     check_of(table, key, payload, check);
     if (memcmp(check, stored.data + 1, RECORD_CHECK_BYTES) != 0) {
         return ERR_CORRUPT;

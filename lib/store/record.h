@@ -14,5 +14,7 @@ void record_head(const char *table, struct bytes key, struct bytes payload,
 /* A view of the payload inside `stored`; ERR_CORRUPT when version or digest do not fit. */
 enum err record_open(const char *table, struct bytes key, struct bytes stored,
                      struct bytes *payload_out) MUST_CHECK;
+/* The same without the digest. */
+enum err record_open_unchecked(struct bytes stored, struct bytes *payload_out) MUST_CHECK;
 
 #endif

@@ -13,19 +13,10 @@
 
 enum {
     VARINT_BYTES_MAX = 10,
-    WIRE_VARINT = 0,
-    WIRE_BYTES = 2,
     FIELDS_PER_TYPE_MAX = 64, /* one bit each in a word */
 };
 
 /* ---- walking the wire form ---- */
-
-struct field {
-    uint32_t number;
-    uint32_t wire;
-    uint64_t value;       /* of a varint */
-    struct bytes content; /* of a length-delimited field */
-};
 
 static void
 skip(struct bytes *rest, size_t len)
@@ -56,23 +47,23 @@ take_varint(struct bytes *rest, uint64_t *value_out)
     return false;
 }
 
-static bool
-take_field(struct bytes *rest, struct field *field_out)
+bool
+codec_take_field(struct bytes *rest, struct codec_field *field_out)
 {
-    struct field field = {0};
+    struct codec_field field = {0};
     uint64_t tag = 0;
     if (!take_varint(rest, &tag) || tag > UINT32_MAX) {
         return false;
     }
     field.number = (uint32_t)(tag >> 3);
     field.wire = (uint32_t)(tag & 7);
-    if (field.wire != WIRE_VARINT && field.wire != WIRE_BYTES) {
+    if (field.wire != CODEC_WIRE_VARINT && field.wire != CODEC_WIRE_BYTES) {
         return false;
     }
     if (!take_varint(rest, &field.value)) {
         return false;
     }
-    if (field.wire == WIRE_BYTES) {
+    if (field.wire == CODEC_WIRE_BYTES) {
         if (field.value > rest->len) {
             return false;
         }
@@ -86,14 +77,14 @@ take_field(struct bytes *rest, struct field *field_out)
 /* ---- the scan ---- */
 
 static bool
-u32_ok(const ProtobufCFieldDescriptor *known, const struct field *field)
+u32_ok(const ProtobufCFieldDescriptor *known, const struct codec_field *field)
 {
     (void)known;
     return field->value <= UINT32_MAX;
 }
 
 static bool
-any_ok(const ProtobufCFieldDescriptor *known, const struct field *field)
+any_ok(const ProtobufCFieldDescriptor *known, const struct codec_field *field)
 {
     (void)known;
     (void)field;
@@ -101,28 +92,28 @@ any_ok(const ProtobufCFieldDescriptor *known, const struct field *field)
 }
 
 static bool
-bool_ok(const ProtobufCFieldDescriptor *known, const struct field *field)
+bool_ok(const ProtobufCFieldDescriptor *known, const struct codec_field *field)
 {
     (void)known;
     return field->value == 1;
 }
 
 static bool
-enum_ok(const ProtobufCFieldDescriptor *known, const struct field *field)
+enum_ok(const ProtobufCFieldDescriptor *known, const struct codec_field *field)
 {
     return field->value <= INT32_MAX &&
            protobuf_c_enum_descriptor_get_value(known->descriptor, (int)field->value) != NULL;
 }
 
 static bool
-text_ok(const ProtobufCFieldDescriptor *known, const struct field *field)
+text_ok(const ProtobufCFieldDescriptor *known, const struct codec_field *field)
 {
     (void)known;
     return field->content.len > 0 && text_is_clean_line(field->content, field->content.len);
 }
 
 static bool
-bytes_ok(const ProtobufCFieldDescriptor *known, const struct field *field)
+bytes_ok(const ProtobufCFieldDescriptor *known, const struct codec_field *field)
 {
     (void)known;
     return field->content.len > 0;
@@ -130,21 +121,21 @@ bytes_ok(const ProtobufCFieldDescriptor *known, const struct field *field)
 
 /* The types our schemas use; an empty row is a type they do not, and refuses. */
 static const struct value_rule {
-    bool (*ok)(const ProtobufCFieldDescriptor *known, const struct field *field);
+    bool (*ok)(const ProtobufCFieldDescriptor *known, const struct codec_field *field);
     uint32_t wire;
 } value_rules[] = {
-    [PROTOBUF_C_TYPE_UINT32] = {u32_ok, WIRE_VARINT},
-    [PROTOBUF_C_TYPE_UINT64] = {any_ok, WIRE_VARINT},
-    [PROTOBUF_C_TYPE_INT64] = {any_ok, WIRE_VARINT},
-    [PROTOBUF_C_TYPE_BOOL] = {bool_ok, WIRE_VARINT},
-    [PROTOBUF_C_TYPE_ENUM] = {enum_ok, WIRE_VARINT},
-    [PROTOBUF_C_TYPE_STRING] = {text_ok, WIRE_BYTES},
-    [PROTOBUF_C_TYPE_BYTES] = {bytes_ok, WIRE_BYTES},
-    [PROTOBUF_C_TYPE_MESSAGE] = {any_ok, WIRE_BYTES},
+    [PROTOBUF_C_TYPE_UINT32] = {u32_ok, CODEC_WIRE_VARINT},
+    [PROTOBUF_C_TYPE_UINT64] = {any_ok, CODEC_WIRE_VARINT},
+    [PROTOBUF_C_TYPE_INT64] = {any_ok, CODEC_WIRE_VARINT},
+    [PROTOBUF_C_TYPE_BOOL] = {bool_ok, CODEC_WIRE_VARINT},
+    [PROTOBUF_C_TYPE_ENUM] = {enum_ok, CODEC_WIRE_VARINT},
+    [PROTOBUF_C_TYPE_STRING] = {text_ok, CODEC_WIRE_BYTES},
+    [PROTOBUF_C_TYPE_BYTES] = {bytes_ok, CODEC_WIRE_BYTES},
+    [PROTOBUF_C_TYPE_MESSAGE] = {any_ok, CODEC_WIRE_BYTES},
 };
 
 static bool
-value_ok(const ProtobufCFieldDescriptor *known, const struct field *field)
+value_ok(const ProtobufCFieldDescriptor *known, const struct codec_field *field)
 {
     size_t type = (size_t)known->type;
     return type < ARRAY_LEN(value_rules) && value_rules[type].ok != NULL &&
@@ -164,7 +155,7 @@ has_all_required(const ProtobufCMessageDescriptor *type, uint64_t seen)
 
 /* The schema of a field that may stand here, now: known, not given before, with a sound value. */
 static const ProtobufCFieldDescriptor *
-admit(const ProtobufCMessageDescriptor *type, const struct field *field, uint64_t *seen)
+admit(const ProtobufCMessageDescriptor *type, const struct codec_field *field, uint64_t *seen)
 {
     const ProtobufCFieldDescriptor *known =
         protobuf_c_message_descriptor_get_field(type, field->number);
@@ -188,8 +179,8 @@ scan(struct bytes rest, const ProtobufCMessageDescriptor *type, unsigned depth, 
     }
     assert(type->n_fields <= FIELDS_PER_TYPE_MAX);
     while (rest.len > 0) {
-        struct field field;
-        if (!take_field(&rest, &field)) {
+        struct codec_field field;
+        if (!codec_take_field(&rest, &field)) {
             return ERR_MALFORMED;
         }
         if (++*n_fields > CODEC_FIELDS_MAX) {
@@ -265,10 +256,10 @@ codec_pack(const ProtobufCMessage *message, struct buffer *out)
 size_t
 codec_views(struct bytes message, uint32_t number, struct bytes *views_out, size_t max)
 {
-    struct field field;
+    struct codec_field field;
     size_t n = 0;
-    while (message.len > 0 && take_field(&message, &field)) {
-        if (field.number != number || field.wire != WIRE_BYTES) {
+    while (message.len > 0 && codec_take_field(&message, &field)) {
+        if (field.number != number || field.wire != CODEC_WIRE_BYTES) {
             continue;
         }
         if (n < max) {
@@ -290,9 +281,9 @@ codec_view(struct bytes message, uint32_t number)
 bool
 codec_peek_varint(struct bytes message, uint32_t number, uint64_t *value_out)
 {
-    struct field field;
-    while (message.len > 0 && take_field(&message, &field)) {
-        if (field.number == number && field.wire == WIRE_VARINT) {
+    struct codec_field field;
+    while (message.len > 0 && codec_take_field(&message, &field)) {
+        if (field.number == number && field.wire == CODEC_WIRE_VARINT) {
             *value_out = field.value;
             return true;
         }

@@ -15,6 +15,8 @@
 #include "lib/loop/ident.h"
 
 enum { CODEC_DEPTH_MAX = 8, CODEC_FIELDS_MAX = 4096 };
+/* Wire types; our schemas use no others. */
+enum { CODEC_WIRE_VARINT = 0, CODEC_WIRE_BYTES = 2 };
 
 /* Zeroed memory that is released all at once, at most LIMIT_UNPACK_BYTES of it. */
 struct codec_arena {
@@ -33,6 +35,16 @@ enum err codec_unpack(struct bytes bytes, const ProtobufCMessageDescriptor *type
                       struct codec_arena *arena, void *message_out) MUST_CHECK;
 /* Appends the message's wire form. */
 enum err codec_pack(const ProtobufCMessage *message, struct buffer *out) MUST_CHECK;
+
+/* One field after another, without unpacking. False at the first one that is not well-formed;
+ * `rest` is what follows it. */
+struct codec_field {
+    uint32_t number;
+    uint32_t wire;
+    uint64_t value;       /* of a varint */
+    struct bytes content; /* of a length-delimited field: a view */
+};
+bool codec_take_field(struct bytes *rest, struct codec_field *field_out);
 
 /* Looking into bytes that may be anything: the content of the first field `number`
  * (length-delimited); empty when there is none. */

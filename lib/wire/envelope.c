@@ -14,6 +14,11 @@
 enum { FIELD_STATEMENT = 1, FIELD_SIGNATURE = 2, FIELD_SEALED = 3 };
 enum { STATEMENT_FIELD_NETWORK = 2 };
 enum { LEAF_VERSION = 1 };
+/* Log time, version, statement, signature with its path: the largest leaf there is. */
+enum {
+    LOG_LEAF_BYTES_MAX = 8 + 1 + 4 + LIMIT_STATEMENT_BYTES + SIGN_BYTES + 4 + 4 + 4 +
+                         MERKLE_PATH_MAX * MERKLE_HASH_BYTES
+};
 
 static bool
 sizes_ok(const struct envelope *envelope)
@@ -140,6 +145,20 @@ envelope_leaf(const struct envelope *envelope, struct buffer *out)
     buffer_put_u32(out, signature->size);
     buffer_put_u32(out, signature->index);
     buffer_put_blob(out, bytes_of(signature->path, signature->n_path * MERKLE_HASH_BYTES));
+}
+
+enum err
+envelope_log_leaf(const struct envelope *envelope, int64_t log_time_ms,
+                  struct merkle_hash *leaf_out)
+{
+    CLEANUP(buffer_done) struct buffer bytes = BUFFER_INIT(LOG_LEAF_BYTES_MAX);
+    buffer_put_i64(&bytes, log_time_ms);
+    envelope_leaf(envelope, &bytes);
+    enum err err = buffer_err(&bytes);
+    if (err == ERR_OK) {
+        merkle_leaf(buffer_view(&bytes), leaf_out);
+    }
+    return err;
 }
 
 enum err

@@ -67,7 +67,11 @@ enum err envelope_open(struct bytes bytes, const struct network_id *network,
                        const struct sign_public *expect, bool sealed_may_be_missing,
                        struct verified_root *memory, struct opened_envelope *opened_out) MUST_CHECK;
 
-/* The log's leaf: fixed framing of (statement, signature); appended to `out`; and back. */
+/* The leaf of the tree over the log: log time (i64 big-endian), then envelope_leaf. The sealed part
+ * is not in it, so that it can be erased; its digest is in the statement. */
+enum err envelope_log_leaf(const struct envelope *envelope, int64_t log_time_ms,
+                           struct merkle_hash *leaf_out) MUST_CHECK;
+/* Fixed framing of (statement, signature); appended to `out`; and back. */
 void envelope_leaf(const struct envelope *envelope, struct buffer *out);
 enum err envelope_from_leaf(struct bytes leaf, struct envelope *envelope_out) MUST_CHECK;
 

@@ -13,8 +13,11 @@ enum {
     LIMIT_READERS = 4,            /* reader organizations of one statement */
     LIMIT_ENVELOPES_PER_FRAME = 64,
     LIMIT_ENTRIES_PER_FRAME = 256,
-    LIMIT_TURN_STATEMENTS = 4096, /* statements under one signature */
-    LIMIT_NAME_BYTES = 120,       /* display name of an organization or network */
+    LIMIT_COPIES_PER_FRAME = 64,
+    LIMIT_PROOFS_PER_FRAME = 64,
+    LIMIT_CHECKPOINT_BYTES = 2 * 1024, /* a checkpoint signed by the broker alone */
+    LIMIT_TURN_STATEMENTS = 4096,      /* statements under one signature */
+    LIMIT_NAME_BYTES = 120,            /* display name of an organization or network */
     LIMIT_ENDPOINT_BYTES = 200,
     LIMIT_UNPACK_BYTES = 1024 * 1024, /* memory one unpacked frame may take */
     LIMIT_MEMBERS = 10000,

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "lib/base/secret.h"
 #include "lib/wire/codec.h"
 #include "proto/envelope.pb-c.h"
 
@@ -309,6 +310,17 @@ sealed_check_shape(const struct statement *statement, struct bytes sealed)
     return read_parts(statement, sealed, &body, &facts);
 }
 
+/* Which wrap is the key's; n_wraps when none is. */
+static size_t
+find_wrap(const struct compartment *from, const struct key_id *key)
+{
+    size_t i = 0;
+    while (i < from->seal.n_wraps && !same_key(&from->keys[i], key)) {
+        i++;
+    }
+    return i;
+}
+
 /* Opens into `out` if a wrap is ours; *has_out says whether it was. */
 static enum err
 open_part(enum part which, const struct statement *statement, const struct compartment *from,
@@ -316,26 +328,74 @@ open_part(enum part which, const struct statement *statement, const struct compa
           const struct seal_secret *secret, struct buffer *out, bool *has_out)
 {
     CLEANUP(buffer_done) struct buffer associated = BUFFER_INIT(ASSOCIATED_BYTES_MAX);
-    for (size_t i = 0; i < from->seal.n_wraps; i++) {
-        if (!same_key(&from->keys[i], key)) {
-            continue;
-        }
-        put_associated(part_rules[which].tag, statement, &associated);
-        enum err err = buffer_err(&associated);
-        if (err == ERR_OK) {
-            err = seal_open(&from->seal, i, buffer_view(&associated), public_key, secret, out);
-        }
-        *has_out = err == ERR_OK;
-        return err;
+    size_t wrap = find_wrap(from, key);
+    if (wrap == from->seal.n_wraps) {
+        *has_out = false;
+        return ERR_OK;
     }
-    *has_out = false;
-    return ERR_OK;
+    put_associated(part_rules[which].tag, statement, &associated);
+    enum err err = buffer_err(&associated);
+    if (err == ERR_OK) {
+        err = seal_open(&from->seal, wrap, buffer_view(&associated), public_key, secret, out);
+    }
+    *has_out = err == ERR_OK;
+    return err;
 }
 
-static void
-put_whole(struct buffer *out, const struct buffer *content)
+static enum err
+reveal_part(const struct compartment *from, const struct key_id *key,
+            const struct seal_public *public_key, const struct seal_secret *secret,
+            struct seal_content_key *key_out)
 {
-    buffer_put(out, content->data, content->len);
+    size_t wrap = find_wrap(from, key);
+    return wrap < from->seal.n_wraps ? seal_reveal(&from->seal, wrap, public_key, secret, key_out)
+                                     : ERR_OK;
+}
+
+static enum err
+read_revealed_part(enum part which, const struct statement *statement,
+                   const struct compartment *from, const struct seal_content_key *key,
+                   struct buffer *out)
+{
+    CLEANUP(buffer_done) struct buffer associated = BUFFER_INIT(ASSOCIATED_BYTES_MAX);
+    if (codec_is_zero(key, sizeof(*key))) {
+        return ERR_OK;
+    }
+    put_associated(part_rules[which].tag, statement, &associated);
+    enum err err = buffer_err(&associated);
+    return err == ERR_OK ? seal_open_revealed(&from->seal, buffer_view(&associated), key, out)
+                         : err;
+}
+
+/* The sealed part has to be the one that was signed before anything in it is looked at. */
+static enum err
+take_parts(const struct statement *statement, struct bytes sealed, struct compartment *body,
+           struct compartment *facts)
+{
+    struct digest digest = sealed_digest(sealed);
+    if (statement->kind == STATEMENT_LOOP && statement->as.loop.has_sealed &&
+        !digest_equal(&digest, &statement->as.loop.sealed_digest)) {
+        return ERR_SIGNATURE;
+    }
+    return read_parts(statement, sealed, body, facts);
+}
+
+/* Both or neither. */
+static enum err
+give_both(const struct buffer *body, const struct buffer *facts, struct buffer *body_out,
+          struct buffer *facts_out)
+{
+    size_t body_start = body_out->len;
+    buffer_put(body_out, body->data, body->len);
+    enum err err = buffer_err(body_out);
+    if (err == ERR_OK) {
+        buffer_put(facts_out, facts->data, facts->len);
+        err = buffer_err(facts_out);
+    }
+    if (err != ERR_OK && body_out->len > body_start) {
+        body_out->len = body_start;
+    }
+    return err;
 }
 
 enum err
@@ -348,12 +408,7 @@ sealed_open(const struct statement *statement, struct bytes sealed, const struct
     CLEANUP(buffer_wipe) struct buffer body_text = BUFFER_INIT(LIMIT_BODY_BYTES);
     CLEANUP(buffer_wipe) struct buffer facts_text = BUFFER_INIT(LIMIT_FACTS_BYTES);
     struct sealed_opened opened = {false, false};
-    struct digest digest = sealed_digest(sealed);
-    if (statement->kind == STATEMENT_LOOP && statement->as.loop.has_sealed &&
-        !digest_equal(&digest, &statement->as.loop.sealed_digest)) {
-        return ERR_SIGNATURE;
-    }
-    enum err err = read_parts(statement, sealed, &body, &facts);
+    enum err err = take_parts(statement, sealed, &body, &facts);
     if (err == ERR_OK) {
         err = open_part(PART_BODY, statement, &body, key, public_key, secret, &body_text,
                         &opened.has_body);
@@ -362,20 +417,57 @@ sealed_open(const struct statement *statement, struct bytes sealed, const struct
         err = open_part(PART_FACTS, statement, &facts, key, public_key, secret, &facts_text,
                         &opened.has_facts);
     }
-    if (err != ERR_OK) {
-        return err;
-    }
-    size_t body_start = body_out->len;
-    put_whole(body_out, &body_text);
-    err = buffer_err(body_out);
     if (err == ERR_OK) {
-        put_whole(facts_out, &facts_text);
-        err = buffer_err(facts_out);
+        err = give_both(&body_text, &facts_text, body_out, facts_out);
     }
-    if (err != ERR_OK) {
-        body_out->len = body_out->len > body_start ? body_start : body_out->len;
-        return err;
+    if (err == ERR_OK) {
+        *opened_out = opened;
     }
-    *opened_out = opened;
-    return ERR_OK;
+    return err;
+}
+
+static void
+wipe_revealed(struct sealed_revealed *revealed)
+{
+    secret_wipe(revealed, sizeof(*revealed));
+}
+
+enum err
+sealed_reveal(const struct statement *statement, struct bytes sealed, const struct key_id *key,
+              const struct seal_public *public_key, const struct seal_secret *secret,
+              struct sealed_revealed *revealed_out)
+{
+    CLEANUP(compartment_done) struct compartment body = {0};
+    CLEANUP(compartment_done) struct compartment facts = {0};
+    CLEANUP(wipe_revealed) struct sealed_revealed revealed = {{{0}}, {{0}}};
+    enum err err = take_parts(statement, sealed, &body, &facts);
+    if (err == ERR_OK) {
+        err = reveal_part(&body, key, public_key, secret, &revealed.body);
+    }
+    if (err == ERR_OK) {
+        err = reveal_part(&facts, key, public_key, secret, &revealed.facts);
+    }
+    if (err == ERR_OK) {
+        *revealed_out = revealed;
+    }
+    return err;
+}
+
+enum err
+sealed_read_revealed(const struct statement *statement, struct bytes sealed,
+                     const struct sealed_revealed *revealed, struct buffer *body_out,
+                     struct buffer *facts_out)
+{
+    CLEANUP(compartment_done) struct compartment body = {0};
+    CLEANUP(compartment_done) struct compartment facts = {0};
+    CLEANUP(buffer_wipe) struct buffer body_text = BUFFER_INIT(LIMIT_BODY_BYTES);
+    CLEANUP(buffer_wipe) struct buffer facts_text = BUFFER_INIT(LIMIT_FACTS_BYTES);
+    enum err err = take_parts(statement, sealed, &body, &facts);
+    if (err == ERR_OK) {
+        err = read_revealed_part(PART_BODY, statement, &body, &revealed->body, &body_text);
+    }
+    if (err == ERR_OK) {
+        err = read_revealed_part(PART_FACTS, statement, &facts, &revealed->facts, &facts_text);
+    }
+    return err == ERR_OK ? give_both(&body_text, &facts_text, body_out, facts_out) : err;
 }

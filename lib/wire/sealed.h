@@ -32,6 +32,20 @@ enum err sealed_open(const struct statement *statement, struct bytes sealed,
                      const struct seal_secret *secret, struct buffer *body_out,
                      struct buffer *facts_out, struct sealed_opened *opened_out) MUST_CHECK;
 
+/* For an outsider: the content keys of both compartments, as far as `key` opens them, and the
+ * contents read with them. A key of zeros stands for a compartment that is not shown. Errors as
+ * sealed_open; ERR_SIGNATURE also when a key is not the one of its compartment. */
+struct sealed_revealed {
+    struct seal_content_key body, facts;
+};
+enum err sealed_reveal(const struct statement *statement, struct bytes sealed,
+                       const struct key_id *key, const struct seal_public *public_key,
+                       const struct seal_secret *secret,
+                       struct sealed_revealed *revealed_out) MUST_CHECK;
+enum err sealed_read_revealed(const struct statement *statement, struct bytes sealed,
+                              const struct sealed_revealed *revealed, struct buffer *body_out,
+                              struct buffer *facts_out) MUST_CHECK;
+
 /* Shape only, for the broker: two compartments, sizes of their classes, wraps for exactly the
  * statement's readers and author. */
 enum err sealed_check_shape(const struct statement *statement, struct bytes sealed) MUST_CHECK;

@@ -22,6 +22,12 @@ copy(struct bytes bytes)
     return buffer;
 }
 
+static int64_t
+next_time(const struct fake_broker *broker)
+{
+    return 1700000001000 + (int64_t)broker->n_log + broker->time_shift_ms;
+}
+
 static uint64_t
 append(struct fake_broker *broker, struct bytes bytes, const char *author, const char *reader)
 {
@@ -33,12 +39,15 @@ append(struct fake_broker *broker, struct bytes bytes, const char *author, const
     envelope.sealed = bytes_of(NULL, 0);
     *entry = (struct fake_entry){.envelope = copy(bytes),
                                  .bare = BUFFER_INIT(LIMIT_ENVELOPE_BYTES),
-                                 .log_time_ms = 1700000001000 + (int64_t)broker->n_log};
+                                 .log_time_ms = next_time(broker)};
+    fake_tree_append(broker->tree, bytes, entry->log_time_ms);
     assert_int_equal(envelope_encode(&envelope, &entry->bare), ERR_OK);
     strcpy(entry->author, author);
     strcpy(entry->reader, reader);
     return broker->n_log++;
 }
+
+static void wake(struct fake_broker *broker);
 
 void
 fake_log(struct fake_broker *broker, struct bytes bytes)
@@ -52,6 +61,31 @@ fake_log(struct fake_broker *broker, struct bytes bytes)
     enum err err =
         directory_apply(broker->directory, &statement, index, broker->log[index].log_time_ms);
     (void)err; /* a broken broker logs what no directory takes */
+    wake(broker);
+}
+
+void
+fake_log_again(struct fake_broker *broker, size_t index)
+{
+    const struct fake_entry *entry = &broker->log[index];
+
+    (void)append(broker, buffer_view(&entry->envelope), entry->author, entry->reader);
+    wake(broker);
+}
+
+void
+fake_log_forged(struct fake_broker *broker, size_t index)
+{
+    const struct fake_entry *entry = &broker->log[index];
+    struct buffer forged = BUFFER_INIT(LIMIT_ENVELOPE_BYTES);
+    struct envelope envelope;
+
+    assert_int_equal(envelope_decode(buffer_view(&entry->envelope), &envelope), ERR_OK);
+    envelope.signature.root_signature[7] ^= 1;
+    assert_int_equal(envelope_encode(&envelope, &forged), ERR_OK);
+    (void)append(broker, buffer_view(&forged), entry->author, entry->reader);
+    buffer_done(&forged);
+    wake(broker);
 }
 
 void
@@ -61,6 +95,9 @@ fake_init(struct fake_broker *broker, const struct fixture *fixture)
     broker->fixture = fixture;
     broker->refuse_event = EVENT_COUNT;
     broker->log = calloc(FAKE_LOG_MAX, sizeof(*broker->log));
+    broker->tree = fake_tree_new(&fixture->network, &fixture->log_secret);
+    broker->inclusions = calloc(LIMIT_ENTRIES_PER_FRAME, sizeof(*broker->inclusions));
+    broker->spoilt = BUFFER_INIT(LIMIT_ENVELOPE_BYTES);
     broker->tracks = map_new(LOOP_ID_BYTES);
     broker->receipts = map_new(DIGEST_BYTES);
     assert_int_equal(directory_new(&fixture->network, &broker->directory), ERR_OK);
@@ -103,6 +140,9 @@ fake_done(struct fake_broker *broker)
         buffer_done(&broker->log[i].bare);
     }
     free(broker->log);
+    free(broker->inclusions);
+    buffer_done(&broker->spoilt);
+    fake_tree_free(broker->tree);
     directory_free(broker->directory);
 }
 
@@ -139,6 +179,45 @@ fake_take(struct fake_broker *broker, size_t peer, struct buffer *frame_out)
     return true;
 }
 
+/* ---- what it says of its log ---- */
+
+static uint64_t
+proved_size(const struct fake_broker *broker)
+{
+    return broker->proved_size == 0 ? broker->n_log : broker->proved_size;
+}
+
+static struct message_head
+tell_head(struct fake_broker *broker, size_t peer)
+{
+    struct fake_session *session = &broker->session[peer];
+    uint64_t size = proved_size(broker);
+    struct message_head head = {.present = true, .from = session->told_size};
+
+    broker->consistency.n = 0;
+    if (session->told_size > 0 && session->told_size < size && !broker->strip_consistency)
+        fake_tree_consistency(broker->tree, session->told_size, size, &broker->consistency);
+    head.checkpoint = fake_tree_note(broker->tree, size, broker->fork_view);
+    head.consistency = proof_bytes(&broker->consistency);
+    session->told_size = size;
+    return head;
+}
+
+static struct bytes
+tell_inclusion(struct fake_broker *broker, uint64_t index, size_t place, bool false_one)
+{
+    struct proof *proof = &broker->inclusions[place];
+
+    fake_tree_inclusion(broker->tree, index, proved_size(broker), proof);
+    if (broker->strip_inclusion)
+        proof->n = 0;
+    if (false_one)
+        proof->hashes[0].bytes[0] ^= 1;
+    return proof_bytes(proof);
+}
+
+/* ---- statements ---- */
+
 static enum err
 judge_track(struct fake_broker *broker, const struct opened_envelope *opened,
             struct receipt *receipt)
@@ -164,7 +243,7 @@ judge_track(struct fake_broker *broker, const struct opened_envelope *opened,
         .id = opened->id,
     };
     receipt->index = broker->n_log;
-    receipt->log_time_ms = 1700000001000 + (int64_t)broker->n_log;
+    receipt->log_time_ms = next_time(broker);
     enum err err = track_apply(track, &step, receipt->index, receipt->log_time_ms, &verdict);
     receipt->result = verdict.superseded ? RECEIPT_SUPERSEDED : RECEIPT_ACCEPTED;
     receipt->state = track->position.state;
@@ -182,6 +261,8 @@ judge(struct fake_broker *broker, const struct member *member, struct bytes byte
 
     if (err != ERR_OK)
         return err;
+    if (member->state != MEMBER_ACTIVE)
+        return ERR_REVOKED;
     const struct statement_loop *loop = &opened.statement.as.loop;
     const struct member *reader = directory_find(broker->directory, loop->readers[0].org);
     /* No broker finds a delivery receipt in the wrong state. */
@@ -268,9 +349,12 @@ shown(struct fake_broker *broker, size_t peer, size_t index)
                 (broker->strip_sealed && entry->reader[0] != '\0');
     struct buffer *buffer = bare ? &entry->bare : &entry->envelope;
 
-    if (broker->spoil_entry == index && index > 0)
-        buffer->data[buffer->len / 2] ^= 1;
-    return buffer_view(buffer);
+    if (broker->spoil_entry != index || index == 0)
+        return buffer_view(buffer);
+    buffer_clear(&broker->spoilt);
+    buffer_put(&broker->spoilt, buffer->data, buffer->len);
+    broker->spoilt.data[buffer->len / 2] ^= 1;
+    return buffer_view(&broker->spoilt);
 }
 
 static void
@@ -285,22 +369,33 @@ answer_fetch(struct fake_broker *broker, size_t peer)
         return;
     entries->n = 0;
     for (; at < broker->n_log && entries->n < LIMIT_ENTRIES_PER_FRAME; at++) {
-        if (!concerns(broker, peer, &broker->log[at]))
+        if (!concerns(broker, peer, &broker->log[at]) || (at > 0 && at == broker->hide_entry))
             continue;
         struct bytes envelope = shown(broker, peer, at);
         if (entries->n > 0 && bytes + envelope.len > LIMIT_FRAME_BYTES - 16384)
             break;
-        bytes += envelope.len;
-        entries->entries[entries->n++] = (struct entry){
-            .index = at, .log_time_ms = broker->log[at].log_time_ms, .envelope = envelope};
+        struct bytes inclusion = tell_inclusion(broker, at, entries->n, broker->falsify_entries);
+        bytes += envelope.len + inclusion.len;
+        entries->entries[entries->n++] = (struct entry){.index = at,
+                                                        .log_time_ms = broker->log[at].log_time_ms,
+                                                        .envelope = envelope,
+                                                        .inclusion = inclusion};
     }
     if (entries->n == 0)
         return; /* a long poll waits */
     broker->out.kind = MESSAGE_ENTRIES;
     entries->next = at;
     entries->head = broker->n_log;
+    entries->proved = tell_head(broker, peer);
     session->fetching = false;
     send_out(broker, peer);
+}
+
+static void
+wake(struct fake_broker *broker)
+{
+    for (size_t i = 0; i < broker->fixture->n_members; i++)
+        answer_fetch(broker, i);
 }
 
 static void
@@ -308,6 +403,7 @@ on_submit(struct fake_broker *broker, size_t peer)
 {
     const struct message_submit *submit = &broker->in.as.submit;
     struct message_receipts *receipts = &broker->out.as.receipts;
+    bool claims = false;
 
     broker->out.kind = MESSAGE_RECEIPTS;
     receipts->n = submit->n;
@@ -315,10 +411,35 @@ on_submit(struct fake_broker *broker, size_t peer)
         take_statement(broker, peer, submit->envelopes[i], &receipts->receipts[i]);
         sign_receipt(broker, &receipts->receipts[i]);
     }
-    if (!broker->swallow_receipts)
+    for (size_t i = 0; i < submit->n; i++) {
+        struct receipt *receipt = &receipts->receipts[i];
+        if (receipt->result == RECEIPT_REFUSED)
+            continue;
+        claims = true;
+        receipt->inclusion = tell_inclusion(broker, receipt->index, i, broker->falsify_receipts);
+    }
+    receipts->proved = (struct message_head){.present = false};
+    if (!broker->swallow_receipts) {
+        if (claims)
+            receipts->proved = tell_head(broker, peer);
         send_out(broker, peer);
-    for (size_t i = 0; i < broker->fixture->n_members; i++)
-        answer_fetch(broker, i);
+    }
+    wake(broker);
+}
+
+static void
+hear_checkpoint(struct fake_broker *broker, size_t peer)
+{
+    struct bytes note = broker->in.as.hello.checkpoint;
+    struct checkpoint checkpoint = {.size = 0};
+
+    if (note.len > 0)
+        assert_int_equal(checkpoint_open(note, &broker->fixture->network,
+                                         &broker->fixture->genesis.broker_log, &checkpoint),
+                         ERR_OK);
+    broker->n_hellos++;
+    broker->shown_size = checkpoint.size;
+    broker->session[peer].told_size = checkpoint.size;
 }
 
 static void
@@ -326,14 +447,33 @@ on_hello(struct fake_broker *broker, size_t peer, struct instant now)
 {
     struct message_welcome *welcome = &broker->out.as.welcome;
 
+    hear_checkpoint(broker, peer);
     broker->out.kind = MESSAGE_WELCOME;
-    *welcome = (struct message_welcome){
-        .head = broker->n_log, .log_time_ms = now.wall_ms, .version = "test"};
+    *welcome = (struct message_welcome){.head = broker->n_log,
+                                        .log_time_ms = now.wall_ms,
+                                        .version = "test",
+                                        .recall_from = broker->recall_from};
     if (broker->head_shown != 0)
         welcome->head = broker->head_shown;
     memcpy(welcome->incarnation, broker->incarnation, INCARNATION_BYTES);
+    if (broker->recall_from == 0)
+        welcome->proved = tell_head(broker, peer);
     broker->session[peer].greeted = true;
     broker->session[peer].fetching = false;
+    send_out(broker, peer);
+}
+
+static void
+on_ping(struct fake_broker *broker, size_t peer, struct instant now)
+{
+    broker->n_pings++;
+    broker->out.kind = MESSAGE_PONG;
+    broker->out.as.pong = (struct message_pong){.nonce = broker->in.as.ping.nonce,
+                                                .head = broker->n_log,
+                                                .log_time_ms = now.wall_ms,
+                                                .fetch_waiting = broker->session[peer].fetching};
+    if (broker->recall_from == 0 && !broker->strip_head)
+        broker->out.as.pong.proved = tell_head(broker, peer);
     send_out(broker, peer);
 }
 
@@ -357,11 +497,9 @@ fake_receive(struct fake_broker *broker, size_t peer, struct bytes frame, struct
         session->with_own_sealed = broker->in.as.fetch.with_own_sealed;
         answer_fetch(broker, peer);
     } else if (broker->in.kind == MESSAGE_PING) {
-        broker->out.kind = MESSAGE_PONG;
-        broker->out.as.pong = (struct message_pong){.nonce = broker->in.as.ping.nonce,
-                                                    .head = broker->n_log,
-                                                    .log_time_ms = now.wall_ms,
-                                                    .fetch_waiting = session->fetching};
-        send_out(broker, peer);
+        on_ping(broker, peer, now);
+    } else if (broker->in.kind == MESSAGE_COPIES) {
+        broker->n_recalls++;
+        broker->n_copies += broker->in.as.copies.n;
     }
 }

@@ -76,9 +76,9 @@ make_genesis(struct fixture *fixture)
 }
 
 static void
-add_member(struct fixture *fixture, size_t which)
+make_member(const struct fixture *fixture, size_t which, const char *name, bool replaces,
+            struct fixture_member *member)
 {
-    struct fixture_member *member = &fixture->member[which];
     struct statement statement = root_statement(fixture, STATEMENT_INVITE);
     struct buffer line = BUFFER_INIT(TOKEN_TEXT_MAX);
     uint8_t seed[SIGN_SEED_BYTES];
@@ -89,8 +89,9 @@ add_member(struct fixture *fixture, size_t which)
     sign_pair_from_seed(seed, &statement.as.invite.once_sign, &once_sign);
     curve_new_pair(&statement.as.invite.once_curve, &once_curve);
     strcpy(statement.as.invite.org, fixture_orgs[which]);
-    strcpy(statement.as.invite.name, names[which]);
+    strcpy(statement.as.invite.name, name);
     statement.as.invite.expires_ms = INT64_MAX;
+    statement.as.invite.replaces = replaces;
     sign(&statement, &fixture->root, &member->invite);
     assert_int_equal(token_format(buffer_view(&fixture->genesis_envelope),
                                   buffer_view(&member->invite), seed, &once_curve, &line),
@@ -117,7 +118,7 @@ fixture_init(struct fixture *fixture, size_t n_members)
     make_genesis(fixture);
     fixture->n_members = n_members;
     for (size_t i = 0; i < n_members; i++)
-        add_member(fixture, i);
+        make_member(fixture, i, names[i], false, &fixture->member[i]);
 }
 
 static int
@@ -130,14 +131,26 @@ remove_one(const char *path, const struct stat *status, int flag, struct FTW *wh
 }
 
 void
+fixture_member_done(struct fixture_member *member)
+{
+    token_done(&member->token);
+    identity_done(&member->identity);
+    buffer_done(&member->invite);
+    buffer_done(&member->join);
+}
+
+void
+fixture_replace(const struct fixture *fixture, size_t which, const char *name,
+                struct fixture_member *member_out)
+{
+    make_member(fixture, which, name, true, member_out);
+}
+
+void
 fixture_done(struct fixture *fixture)
 {
-    for (size_t i = 0; i < fixture->n_members; i++) {
-        token_done(&fixture->member[i].token);
-        identity_done(&fixture->member[i].identity);
-        buffer_done(&fixture->member[i].invite);
-        buffer_done(&fixture->member[i].join);
-    }
+    for (size_t i = 0; i < fixture->n_members; i++)
+        fixture_member_done(&fixture->member[i]);
     buffer_done(&fixture->genesis_envelope);
     (void)nftw(fixture->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }

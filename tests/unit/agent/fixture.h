@@ -28,6 +28,11 @@ extern const char *const fixture_orgs[FIXTURE_MEMBERS_MAX];
 
 void fixture_init(struct fixture *fixture, size_t n_members);
 void fixture_done(struct fixture *fixture);
+/* An invite for a lost machine of member `which`, and the join of the machine that takes its place.
+ */
+void fixture_replace(const struct fixture *fixture, size_t which, const char *name,
+                     struct fixture_member *member_out);
+void fixture_member_done(struct fixture_member *member);
 /* A root-signed revocation of member `which`. */
 void fixture_revoke(const struct fixture *fixture, size_t which, struct buffer *out);
 /* New keys for member `which`, signed by its present ones. */

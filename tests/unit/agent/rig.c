@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "agent/alarm.h"
+
 enum { LOOPS_MAX = 2048, SETTLE_ROUNDS = 4000, TICK_MS = 50, QUIET_MS = 9000 };
 
 uint32_t
@@ -412,15 +414,27 @@ check_loop(struct rig *rig, size_t peer, const struct loop_id *loop, unsigned *o
     }
 }
 
+static bool
+fail_for_alarm(void *context, const struct alarm *alarm)
+{
+    if (alarm->settled_ms == 0)
+        fail_msg("%s has an alarm: %s, entry %llu, %s", (const char *)context,
+                 alarm_word(alarm->kind), (unsigned long long)alarm->index, alarm->about);
+    return true;
+}
+
 void
 rig_check_agreement(struct rig *rig)
 {
     static struct ids ids;
+    char org[ORG_ID_BYTES];
 
     for (size_t i = 0; i < rig->fixture.n_members; i++) {
         struct complaint complaint = {""};
         struct agent_link_status link;
         unsigned own_steps = 0;
+        (void)snprintf(org, sizeof(org), "%s", fixture_orgs[i]);
+        assert_int_equal(agent_each_alarm(rig->peer[i].agent, fail_for_alarm, org), ERR_OK);
         list_loops(rig, i, &ids);
         for (size_t k = 0; k < ids.n; k++)
             check_loop(rig, i, &ids.id[k], &own_steps);

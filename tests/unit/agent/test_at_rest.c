@@ -211,7 +211,13 @@ the_check_finds_what_was_changed(void **state)
         size_t table, at;
     } changes[] = {{TABLE_LOOPS, 30} /* a counter of the loop */,
                    {TABLE_STEPS, 57} /* the step's flags */,
-                   {TABLE_CONTENT, 40} /* the content */};
+                   {TABLE_CONTENT, 40} /* the content */,
+                   {TABLE_LOG, 7} /* the log time of a copy */,
+                   {TABLE_ORDER, 3} /* whose it is */,
+                   {TABLE_PROOFS, 12} /* a hash */,
+                   {TABLE_PROOFS, 7} /* the size it is for */,
+                   {TABLE_NOTES, 90} /* a checkpoint */,
+                   {TABLE_DIRECTORY, 7} /* the log time of a member's entry */};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(changes); i++) {

@@ -140,6 +140,9 @@ a_wiped_agent_recovers_its_loops(void **state)
     (void)rig_say(rig, 0, &loop, EVENT_CANCEL); /* and goes on where it was */
     rig_settle(rig);
     assert_int_equal(rig_view(rig, 1, &loop).position.state, LOOP_CANCEL_REQUESTED);
+    struct agent_proof_status status;
+    agent_get_proof_status(rig->peer[0].agent, &status);
+    assert_int_equal(status.n_alarms, 0); /* what was said before it was wiped is its own */
     fake_rig_free(fake);
 }
 
@@ -181,6 +184,12 @@ an_old_copy_of_the_store_says_nothing_twice(void **state)
     assert_int_equal(steps.n, 3);
     rig_read_steps(rig, 0, &loop, &steps);
     assert_int_equal(steps.n, 3);
+    /* The withdrawal was said by the newer copy: this one has not made it, and says so. */
+    struct agent_proof_status status;
+    agent_get_proof_status(rig->peer[0].agent, &status);
+    assert_true(status.n_alarms == 1 && !status.stopped);
+    assert_int_equal(agent_settle_alarms(rig->peer[0].agent, rig->now), ERR_OK);
+    rig_settle(rig);
     rig_check_agreement(rig);
     fake_rig_free(fake);
 }

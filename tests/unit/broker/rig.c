@@ -95,10 +95,25 @@ rig_open(struct rig *rig)
     }
 }
 
+struct kv *
+rig_open_store(struct rig *rig)
+{
+    struct kv *kv = NULL;
+    struct complaint complaint = {.text = ""};
+    const struct kv_options options = {.dir = rig->dir,
+                                       .tables = tables_names,
+                                       .n_tables = TABLE_COUNT,
+                                       .map_bytes = (size_t)rig->options.map_bytes,
+                                       .map_max_bytes = (size_t)rig->options.map_max_bytes};
+    assert_int_equal(kv_open(&options, &kv, &complaint), ERR_OK);
+    return kv;
+}
+
 void
 rig_close(struct rig *rig)
 {
     broker_freep(&rig->broker);
+    rig_proof_restarted(rig);
 }
 
 void
@@ -160,6 +175,7 @@ rig_stop(void **state)
         (void)unlink(path);
     }
     int left = rmdir(rig->dir);
+    rig_proof_done(rig);
     buffer_done(&rig->genesis);
     free(rig->frames);
     free(rig);
@@ -363,6 +379,7 @@ rig_send(struct rig *rig, const struct curve_public *peer, const struct route *r
 {
     CLEANUP(buffer_done) struct buffer frame = BUFFER_INIT(LIMIT_FRAME_BYTES);
     assert_int_equal(message_encode(message, &frame), ERR_OK);
+    rig_proof_sent(rig, peer, route, message);
     assert_int_equal(broker_receive(rig->broker, peer, route, buffer_view(&frame), rig->now),
                      ERR_OK);
 }
@@ -399,6 +416,7 @@ drain(struct rig *rig)
     struct buffer frame;
     while (broker_take_output(rig->broker, &route, &frame)) {
         assert_true(rig->n_frames < RIG_FRAMES_MAX);
+        rig_proof_heard(rig, &route, buffer_view(&frame));
         rig->frames[rig->n_frames++] = (struct rig_frame){.route = route, .bytes = frame};
     }
 }
@@ -472,7 +490,10 @@ rig_hello(struct rig *rig, const struct rig_org *org)
 {
     rig->said.kind = MESSAGE_HELLO;
     rig->said.as.hello = (struct message_hello){
-        .protocol = MESSAGE_PROTOCOL, .network = rig->network, .version = "0.1.0"};
+        .protocol = MESSAGE_PROTOCOL,
+        .network = rig->network,
+        .version = "0.1.0",
+        .checkpoint = buffer_view(&rig_peer_of(rig, &org->keys.curve)->note)};
     rig_send(rig, &org->keys.curve, &org->route, &rig->said);
 }
 

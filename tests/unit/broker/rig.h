@@ -4,6 +4,8 @@
 #define REFLOOP_TESTS_UNIT_BROKER_RIG_H
 
 #include "broker/broker.h"
+#include "broker/tables.h"
+#include "lib/proof/view.h"
 #include "lib/wire/sealed.h"
 
 enum { RIG_PATH_MAX = 256, RIG_FRAMES_MAX = 4096, RIG_YEAR = 2026 };
@@ -27,6 +29,22 @@ struct rig_frame {
     bool taken;
 };
 
+/* What one peer believes of the log (rig_proof.c). */
+struct rig_peer {
+    struct curve_public key;
+    struct route route;
+    size_t sent;      /* when it sent last */
+    bool begins_anew; /* its last hello had no checkpoint */
+    bool is_cut;      /* the broker was restarted since */
+    struct view view;
+    struct buffer note; /* of the view */
+};
+
+struct rig_submitted {
+    struct digest id;
+    struct buffer envelope;
+};
+
 struct rig {
     char dir[RIG_PATH_MAX];
     struct sign_secret root, log;
@@ -41,6 +59,11 @@ struct rig {
     size_t n_frames;
     struct message heard; /* the last message taken */
     struct message said;  /* scratch */
+    struct message judged;
+    struct rig_peer *peers;
+    struct rig_submitted *submitted;
+    size_t n_peers, n_submitted, n_sent;
+    size_t n_heads, n_proofs; /* that were told, and are right */
 };
 
 /* cmocka setup and teardown: a founded network, clinic and pantry joined. */
@@ -50,6 +73,8 @@ int rig_stop(void **state);
 void rig_reopen(struct rig *rig);
 void rig_close(struct rig *rig);
 void rig_open(struct rig *rig);
+/* The store of a closed broker; close it with kv_close. */
+struct kv *rig_open_store(struct rig *rig);
 
 struct rig_org *rig_org_new(struct rig_org *org, const char *id);
 
@@ -110,6 +135,15 @@ void rig_fetch(struct rig *rig, const struct rig_org *org, uint64_t cursor, uint
                bool with_own);
 void rig_hello(struct rig *rig, const struct rig_org *org);
 struct broker_status rig_status(const struct rig *rig);
+
+/* What the peer believes; made when it is new. A view until the next new peer. */
+struct rig_peer *rig_peer_of(struct rig *rig, const struct curve_public *key);
+/* Kept by the rig itself: what was said to the broker, and what it says, in order. */
+void rig_proof_sent(struct rig *rig, const struct curve_public *key, const struct route *route,
+                    const struct message *message);
+void rig_proof_heard(struct rig *rig, const struct route *route, struct bytes frame);
+void rig_proof_restarted(struct rig *rig);
+void rig_proof_done(struct rig *rig);
 
 /* Fail the test by name unless it is so. */
 void rig_expect_code(enum err code, enum err expected);

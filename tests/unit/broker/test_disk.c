@@ -14,23 +14,6 @@
 #include "broker/tables.h"
 #include "tests/unit/broker/rig.h"
 
-static const char *const tables[TABLE_COUNT] = {"meta",    "log",       "sealed", "ids",
-                                                "mailbox", "directory", "loops"};
-
-static struct kv *
-open_store(struct rig *rig)
-{
-    struct kv *kv = NULL;
-    struct complaint complaint = {.text = ""};
-    const struct kv_options options = {.dir = rig->dir,
-                                       .tables = tables,
-                                       .n_tables = TABLE_COUNT,
-                                       .map_bytes = (size_t)rig->options.map_bytes,
-                                       .map_max_bytes = (size_t)rig->options.map_max_bytes};
-    assert_int_equal(kv_open(&options, &kv, &complaint), ERR_OK);
-    return kv;
-}
-
 /* Changes a byte in the middle of the table's last row, or removes the row when it is empty. */
 static void
 damage(struct rig *rig, enum table table)
@@ -41,7 +24,7 @@ damage(struct rig *rig, enum table table)
     CLEANUP(buffer_done) struct buffer name = BUFFER_INIT(KV_KEY_MAX);
     CLEANUP(buffer_done) struct buffer changed = BUFFER_INIT(LIMIT_FRAME_BYTES);
     rig_close(rig);
-    struct kv *kv = open_store(rig);
+    struct kv *kv = rig_open_store(rig);
     assert_int_equal(kv_begin(kv, &txn), ERR_OK);
     assert_int_equal(kv_last(txn, table, &key, &value), ERR_OK);
     buffer_put(&name, key.data, key.len);
@@ -115,7 +98,7 @@ test_damaged_projection(void **state)
         damage(rig, projections[i]);
         rig_open(rig);
         assert_int_equal(check(rig, &complaint), ERR_CORRUPT);
-        assert_non_null(strstr(complaint.text, tables[projections[i]]));
+        assert_non_null(strstr(complaint.text, tables_names[projections[i]]));
         assert_int_equal(broker_rebuild(rig->broker, &complaint), ERR_OK);
     }
     assert_int_equal(check(rig, &complaint), ERR_OK);
@@ -138,7 +121,7 @@ test_row_too_many(void **state)
     const uint8_t part = 2;
     work(rig);
     rig_close(rig);
-    struct kv *kv = open_store(rig);
+    struct kv *kv = rig_open_store(rig);
     assert_int_equal(kv_begin(kv, &txn), ERR_OK);
     assert_int_equal(kv_put(txn, TABLE_MAILBOX, tables_mailbox_key(0, 5, key), bytes_of(&part, 1)),
                      ERR_OK);
@@ -181,7 +164,7 @@ test_erased_sealed_part(void **state)
     uint8_t key[8];
     work(rig);
     rig_close(rig);
-    struct kv *kv = open_store(rig);
+    struct kv *kv = rig_open_store(rig);
     assert_int_equal(kv_begin(kv, &txn), ERR_OK);
     assert_int_equal(kv_delete(txn, TABLE_SEALED, kv_key_u64(5, key)), ERR_OK);
     assert_int_equal(kv_commit(&txn), ERR_OK);

@@ -8,7 +8,9 @@
 #include <sodium.h>
 
 #include "lib/base/secret.h"
+#include "lib/base/text.h"
 #include "lib/crypto/seal.h"
+#include "lib/crypto/sha256.h"
 
 enum { N_READERS = 3, CONTENT_MAX = 200000 };
 
@@ -291,6 +293,70 @@ the_same_content_never_looks_the_same(void **state)
     seal_done(NULL);
 }
 
+static enum err
+open_revealed(struct fixture *f, const struct seal_content_key *key)
+{
+    return seal_open_revealed(&f->compartment, f->associated, key, &f->opened);
+}
+
+static void
+a_revealed_key_opens_this_compartment_only(void **state)
+{
+    (void)state;
+    CLEANUP(fixture_done) struct fixture f;
+    CLEANUP(fixture_done) struct fixture other;
+    struct seal_content_key key;
+    struct seal_content_key again;
+    fixture_init(&f, bytes_of_text("secret"));
+    fixture_init(&other, bytes_of_text("secret"));
+    assert_int_equal(seal_reveal(&f.compartment, 0, &f.publics[0], &f.secrets[0], &key), ERR_OK);
+    assert_int_equal(seal_reveal(&f.compartment, 1, &f.publics[1], &f.secrets[1], &again), ERR_OK);
+    assert_memory_equal(&key, &again, sizeof(key));
+    assert_int_equal(open_revealed(&f, &key), ERR_OK);
+    assert_true(bytes_equal(buffer_view(&f.opened), bytes_of_text("secret")));
+    assert_int_equal(open_revealed(&other, &key), ERR_SIGNATURE);
+    f.associated = bytes_of_text("another statement");
+    assert_int_equal(open_revealed(&f, &key), ERR_SIGNATURE);
+    key.bytes[0] ^= 1;
+    assert_int_equal(open_revealed(&f, &key), ERR_SIGNATURE);
+    assert_int_equal(f.opened.len, 6);
+}
+
+static void
+only_readers_reveal_and_only_what_fits(void **state)
+{
+    (void)state;
+    CLEANUP(fixture_done) struct fixture f;
+    struct seal_content_key key = {{7}};
+    fixture_init(&f, bytes_of_text("secret"));
+    assert_int_equal(seal_reveal(&f.compartment, 0, &f.publics[2], &f.secrets[2], &key), ERR_KEY);
+    assert_int_equal(seal_reveal(&f.compartment, 2, &f.publics[0], &f.secrets[0], &key), ERR_KEY);
+    f.compartment.commitment.bytes[5] ^= 1;
+    assert_int_equal(seal_reveal(&f.compartment, 0, &f.publics[0], &f.secrets[0], &key),
+                     ERR_SIGNATURE);
+    f.compartment.ciphertext.len--;
+    assert_int_equal(seal_reveal(&f.compartment, 0, &f.publics[0], &f.secrets[0], &key),
+                     ERR_MALFORMED);
+    assert_int_equal(open_revealed(&f, &key), ERR_MALFORMED);
+    assert_int_equal(key.bytes[0], 7);
+    assert_int_equal(f.opened.len, 0);
+}
+
+/* FIPS 180-4, appendix B.1 and the empty message. */
+static void
+sha256_is_the_known_one(void **state)
+{
+    (void)state;
+    uint8_t hash[SHA256_BYTES];
+    char hex[2 * SHA256_BYTES + 1];
+    sha256_of(bytes_of_text("abc"), hash);
+    text_hex(bytes_of(hash, sizeof(hash)), hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    sha256_of(bytes_of(NULL, 0), hash);
+    text_hex(bytes_of(hash, sizeof(hash)), hex);
+    assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
 int
 main(void)
 {
@@ -308,6 +374,9 @@ main(void)
         cmocka_unit_test(wrong_padding_is_refused),
         cmocka_unit_test(a_reader_without_room_gets_nothing),
         cmocka_unit_test(the_same_content_never_looks_the_same),
+        cmocka_unit_test(a_revealed_key_opens_this_compartment_only),
+        cmocka_unit_test(only_readers_reveal_and_only_what_fits),
+        cmocka_unit_test(sha256_is_the_known_one),
     };
     bool locked;
     return secret_start(&locked) == ERR_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

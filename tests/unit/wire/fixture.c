@@ -294,6 +294,39 @@ fixture_envelope(const struct statement *statement, const struct sign_secret *se
 /* ---- messages ---- */
 
 static const uint8_t some_bytes[] = "an envelope, as far as a session message can tell";
+/* Hashes and notes too are opaque to a session message. */
+static const uint8_t some_hashes[4 * MERKLE_HASH_BYTES] = {0x81, 0x82, 0x83};
+static const char some_note[] = "broker.example.org/log\n"
+                                "9\n"
+                                "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=\n"
+                                "\n"
+                                "\xe2\x80\x94 broker.example.org/log AAAAAAAA\n";
+
+static struct bytes
+note_bytes(void)
+{
+    return bytes_of(some_note, sizeof(some_note) - 1);
+}
+
+static struct bytes
+proof_of(size_t n_hashes)
+{
+    return bytes_of(some_hashes, n_hashes * MERKLE_HASH_BYTES);
+}
+
+static struct message_head
+head(void)
+{
+    return (struct message_head){
+        .present = true, .checkpoint = note_bytes(), .from = 7, .consistency = proof_of(3)};
+}
+
+static struct message_witnessed
+witnessed(void)
+{
+    return (struct message_witnessed){
+        .present = true, .checkpoint = note_bytes(), .consistency = proof_of(2)};
+}
 
 static void
 put_receipts(struct message_receipts *receipts)
@@ -326,6 +359,8 @@ put_receipts(struct message_receipts *receipts)
     must(turn_sign(SIGN_RECEIPTS, &network, leaves, 2, &broker.sign, signatures));
     receipts->receipts[0].signature = signatures[0];
     receipts->receipts[1].signature = signatures[1];
+    receipts->receipts[0].inclusion = proof_of(4);
+    receipts->proved = head();
     buffer_done(&signed_bytes[0]);
     buffer_done(&signed_bytes[1]);
 }
@@ -340,8 +375,35 @@ put_entries(struct message_entries *entries)
         entries->entries[i] =
             (struct entry){.index = 7 * i,
                            .log_time_ms = (int64_t)(1000 * i),
-                           .envelope = bytes_of(some_bytes, sizeof(some_bytes) - i)};
+                           .envelope = bytes_of(some_bytes, sizeof(some_bytes) - i),
+                           .inclusion = proof_of(i)};
     }
+    entries->proved = head();
+}
+
+static void
+put_copies(struct message_copies *copies)
+{
+    copies->n = 2;
+    copies->more = true;
+    for (size_t i = 0; i < copies->n; i++) {
+        copies->copies[i] =
+            (struct message_copy){.index = 5 * i,
+                                  .log_time_ms = (int64_t)(1000 * i),
+                                  .envelope = bytes_of(some_bytes, sizeof(some_bytes) - i),
+                                  .checkpoint = note_bytes(),
+                                  .inclusion = proof_of(3 * i)};
+    }
+}
+
+static void
+put_proofs(struct message_proofs *proofs)
+{
+    proofs->size = 9;
+    proofs->n = 2;
+    proofs->indexes[0] = 8;
+    proofs->inclusions[0] = proof_of(1);
+    proofs->indexes[1] = 0;
 }
 
 static void
@@ -349,8 +411,11 @@ put_part(struct message *message)
 {
     switch (message->kind) {
     case MESSAGE_HELLO:
-        message->as.hello = (struct message_hello){
-            .protocol = 1, .network = fixture_network(), .cursor = 12, .version = "0.1.0"};
+        message->as.hello = (struct message_hello){.protocol = MESSAGE_PROTOCOL,
+                                                   .network = fixture_network(),
+                                                   .cursor = 12,
+                                                   .version = "0.1.0",
+                                                   .checkpoint = note_bytes()};
         break;
     case MESSAGE_SUBMIT:
         message->as.submit.n = 2;
@@ -366,8 +431,12 @@ put_part(struct message *message)
     case MESSAGE_BYE:
         break;
     case MESSAGE_WELCOME:
-        message->as.welcome = (struct message_welcome){
-            .incarnation = {1, 2, 3}, .head = 9, .log_time_ms = 77, .version = "0.1.0"};
+        message->as.welcome = (struct message_welcome){.incarnation = {1, 2, 3},
+                                                       .head = 9,
+                                                       .log_time_ms = 77,
+                                                       .version = "0.1.0",
+                                                       .proved = head(),
+                                                       .witnessed = witnessed()};
         break;
     case MESSAGE_RECEIPTS:
         put_receipts(&message->as.receipts);
@@ -376,10 +445,26 @@ put_part(struct message *message)
         put_entries(&message->as.entries);
         break;
     case MESSAGE_PONG:
-        message->as.pong = (struct message_pong){3, 9, 78, true};
+        message->as.pong = (struct message_pong){3, 9, 78, true, head(), witnessed()};
         break;
     case MESSAGE_REFUSED:
         message->as.refused = (struct message_refused){ERR_BUSY, 250};
+        break;
+    case MESSAGE_COSIGN:
+        message->as.cosign = (struct message_cosign){.size = 9, .time_s = 1700000000};
+        memset(message->as.cosign.signature, 0x91, SIGN_BYTES);
+        break;
+    case MESSAGE_RECALL:
+        message->as.recall.from = 6;
+        break;
+    case MESSAGE_COPIES:
+        put_copies(&message->as.copies);
+        break;
+    case MESSAGE_PROVE:
+        message->as.prove = (struct message_prove){.size = 9, .n = 2, .indexes = {8, 0}};
+        break;
+    case MESSAGE_PROOFS:
+        put_proofs(&message->as.proofs);
         break;
     }
 }

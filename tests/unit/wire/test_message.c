@@ -7,7 +7,7 @@
 #include "tests/unit/wire/fixture.h"
 #include "tests/unit/wire/raw.h"
 
-enum { FIRST_KIND = MESSAGE_HELLO, LAST_KIND = MESSAGE_REFUSED };
+enum { FIRST_KIND = MESSAGE_HELLO, LAST_KIND = MESSAGE_PROOFS };
 
 static struct message back; /* large, so not on the stack */
 
@@ -148,23 +148,37 @@ receipt_bytes_cover_every_field(void **state)
     }
 }
 
-static const char *const nested[] = {"1", "2", "3",  "4",   "5",     "6",   "7",
-                                     "8", "9", "10", "7.1", "7.1.9", "8.3", NULL};
+static const char *const nested[] = {"1",   "2",   "3",   "4",    "5",    "6",     "7",
+                                     "8",   "9",   "10",  "11",   "12",   "13",    "14",
+                                     "15",  "6.5", "6.6", "7.1",  "7.2",  "7.1.9", "8.3",
+                                     "8.4", "9.5", "9.6", "13.1", "15.2", NULL};
 
 /* As in the statements' test: another message, but a message. */
 static const char *const harmless[] = {
-    "1.3 shorter",  "1.3 longer",    "1.4 left out",   "1.4 shorter",      "1.4 longer",
-    "2.1 left out", "2.1 twice",     "2.1 shorter",    "2.1 longer",       "3.1 shorter",
-    "3.1 longer",   "3.3 left out",  "4.1 shorter",    "4.1 longer",       "5 empty",
-    "5 shorter",    "6.2 shorter",   "6.2 longer",     "6.3 longer",       "6.4 left out",
-    "6.4 shorter",  "6.4 longer",    "7.1 left out",   "7.1 twice",        "7.1.5 shorter",
-    "7.1.5 longer", "7.1.6 longer",  "7.1.8 left out", "7.1.9.4 left out", /* of the right length;
-                                                                              whether it proves
-                                                                              anything is
-                                                                              turn_check's */
-    "8.1 shorter",  "8.1 longer",    "8.2 shorter",    "8.2 longer",       "8.3 left out",
-    "8.3.2 longer", "8.3.3 shorter", "8.3.3 longer",   "9.1 shorter",      "9.1 longer",
-    "9.2 shorter",  "9.2 longer",    "9.3 longer",     "9.4 left out",     "10.2 left out",
+    "1.3 shorter",    "1.3 longer",     "1.4 left out",    "1.4 shorter",      "1.4 longer",
+    "2.1 left out",   "2.1 twice",      "2.1 shorter",     "2.1 longer",       "3.1 shorter",
+    "3.1 longer",     "3.3 left out",   "4.1 shorter",     "4.1 longer",       "5 empty",
+    "5 shorter",      "6.2 shorter",    "6.2 longer",      "6.3 longer",       "6.4 left out",
+    "6.4 shorter",    "6.4 longer",     "7.1 left out",    "7.1 twice",        "7.1.5 shorter",
+    "7.1.5 longer",   "7.1.6 longer",   "7.1.8 left out",  "7.1.9.4 left out", /* of the right
+                                                                                  length; whether it
+                                                                                  proves anything is
+                                                                                  turn_check's */
+    "8.1 shorter",    "8.1 longer",     "8.2 shorter",     "8.2 longer",       "8.3 left out",
+    "8.3.2 longer",   "8.3.3 shorter",  "8.3.3 longer",    "9.1 shorter",      "9.1 longer",
+    "9.2 shorter",    "9.2 longer",     "9.3 longer",      "9.4 left out",     "10.2 left out",
+    "1.5 left out",   "1.5 longer",     "1.5 shorter",     "6.5.1 longer",     "6.5.1 shorter",
+    "6.5.2 longer",   "6.5.2 shorter",  "6.5.3 left out",  "6.6 left out",     "6.6.1 longer",
+    "6.6.1 shorter",  "6.6.2 left out", "7.1.10 left out", "7.2.1 longer",     "7.2.1 shorter",
+    "7.2.2 longer",   "7.2.2 shorter",  "7.2.3 left out",  "8.3.4 left out",   "8.4.1 longer",
+    "8.4.1 shorter",  "8.4.2 longer",   "8.4.2 shorter",   "8.4.3 left out",   "9.5.1 longer",
+    "9.5.1 shorter",  "9.5.2 longer",   "9.5.2 shorter",   "9.5.3 left out",   "9.6 left out",
+    "9.6.1 longer",   "9.6.1 shorter",  "9.6.2 left out",  "11.1 longer",      "11.1 shorter",
+    "11.2 longer",    "11.2 shorter",   "12.1 longer",     "12.1 shorter",     "13 empty",
+    "13.1 left out",  "13.1.1 longer",  "13.1.1 shorter",  "13.1.2 longer",    "13.1.3 longer",
+    "13.1.3 shorter", "13.1.4 longer",  "13.1.4 shorter",  "13.1.5 left out",  "13.2 left out",
+    "14.1 longer",    "14.1 shorter",   "14.2 left out",   "14.2 twice",       "15.1 longer",
+    "15.1 shorter",   "15.2 left out",  "15.2 twice",      "15.2.2 left out",
 };
 
 static bool was_taken[ARRAY_LEN(harmless)];
@@ -255,6 +269,12 @@ exactly_one_kind(void **state)
     assert_ok(message_encode(ping, &bytes));
     assert_err(message_decode(buffer_view(&bytes), &back), ERR_MALFORMED);
     assert_err(message_decode(bytes_of(NULL, 0), &back), ERR_MALFORMED);
+    buffer_clear(&bytes);
+    raw_put_content(&bytes, LAST_KIND + 1, bytes_of("\x08\x01", 2));
+    assert_err(message_decode(buffer_view(&bytes), &back), ERR_MALFORMED);
+    buffer_clear(&bytes);
+    raw_put_number(&bytes, MESSAGE_BYE, 1);
+    assert_err(message_decode(buffer_view(&bytes), &back), ERR_MALFORMED);
 }
 
 /* Lists one longer than they may be, hand-made: the encoder would not write them. */
@@ -284,13 +304,24 @@ lists_are_bounded(void **state)
     assert_err(message_decode(buffer_view(&bytes), &back), ERR_TOO_LARGE);
 }
 
+static struct bytes
+a_signature(struct buffer *out)
+{
+    static const uint8_t root_signature[SIGN_BYTES] = {1};
+    raw_put_content(out, 1, bytes_of(root_signature, sizeof(root_signature)));
+    raw_put_number(out, 2, 1);
+    raw_put_number(out, 3, 0);
+    return buffer_view(out);
+}
+
 /* A refused receipt carries nothing that only logged ones have. */
 static void
 refused_receipts_are_bare(void **state)
 {
     (void)state;
     static const uint8_t id[DIGEST_BYTES] = {1};
-    for (uint32_t extra = 4; extra <= 7; extra++) {
+    for (uint32_t extra = 4; extra <= 10; extra++) {
+        CLEANUP(buffer_done) struct buffer signature = BUFFER_INIT(256);
         CLEANUP(buffer_done) struct buffer receipt = BUFFER_INIT(256);
         CLEANUP(buffer_done) struct buffer inner = BUFFER_INIT(256);
         CLEANUP(buffer_done) struct buffer bytes = BUFFER_INIT(256);
@@ -298,14 +329,17 @@ refused_receipts_are_bare(void **state)
         raw_put_number(&receipt, 2, RECEIPT_REFUSED);
         raw_put_number(&receipt, 3, ERR_QUOTA);
         raw_put_number(&receipt, 4, LOOP_NONE);
-        if (extra == 5 || extra == 6) {
+        if (extra == 5 || extra == 6 || extra == 8) {
             raw_put_number(&receipt, extra, 1);
-        } else if (extra == 7) {
+        } else if (extra == 7 || extra == 10) {
             raw_put_content(&receipt, extra, bytes_of(id, sizeof(id)));
+        } else if (extra == 9) {
+            raw_put_content(&receipt, extra, a_signature(&signature));
         }
         raw_put_content(&inner, 1, buffer_view(&receipt));
         raw_put_content(&bytes, MESSAGE_RECEIPTS, buffer_view(&inner));
-        assert_err(message_decode(buffer_view(&bytes), &back), extra < 5 ? ERR_OK : ERR_MALFORMED);
+        assert_err(message_decode(buffer_view(&bytes), &back),
+                   extra == 4 || extra == 8 ? ERR_OK : ERR_MALFORMED);
     }
 }
 
@@ -319,7 +353,7 @@ largest_lists_fit(void **state)
     struct message_entries *entries = &message->as.entries;
     entries->n = LIMIT_ENTRIES_PER_FRAME;
     for (size_t i = 0; i < entries->n; i++) {
-        entries->entries[i] = (struct entry){i, 1, bytes_of(envelope, sizeof(envelope))};
+        entries->entries[i] = (struct entry){i, 1, bytes_of(envelope, sizeof(envelope)), {0}};
     }
     assert_ok(message_encode(message, &bytes));
     assert_ok(message_decode(buffer_view(&bytes), &back));
@@ -478,7 +512,7 @@ own_code(struct message *m)
 static void
 wild_kind(struct message *m)
 {
-    m->kind = (enum message_kind)11;
+    m->kind = (enum message_kind)(LAST_KIND + 1);
 }
 
 static void

@@ -317,6 +317,83 @@ flipped_never_opens(void **state)
     assert_true(opened_both < 8 * 4 * (size_t)(SEAL_WRAP_BYTES + KEY_ID_BYTES));
 }
 
+static enum err
+reveal_as(struct sealed_case *c, unsigned who, struct sealed_revealed *revealed)
+{
+    struct fixture_org org = fixture_org(who);
+    return sealed_reveal(&c->statement, buffer_view(&c->sealed), &org.key_id, &org.keys.seal,
+                         &org.seal, revealed);
+}
+
+static enum err
+read_with(struct sealed_case *c, const struct sealed_revealed *revealed)
+{
+    buffer_clear(&c->body);
+    buffer_clear(&c->facts);
+    return sealed_read_revealed(&c->statement, buffer_view(&c->sealed), revealed, &c->body,
+                                &c->facts);
+}
+
+static bool
+is_shown(const struct buffer *out, const char *text)
+{
+    return bytes_equal(buffer_view(out), bytes_of_text(text));
+}
+
+static void
+who_has_the_keys_reads_without_being_a_reader(void **state)
+{
+    (void)state;
+    CLEANUP(case_done) struct sealed_case c;
+    struct sealed_revealed sides, auditors, strangers, mixed;
+    case_start(&c);
+    assert_ok(reveal_as(&c, CLINIC, &sides));
+    assert_ok(read_with(&c, &sides));
+    assert_true(is_shown(&c.body, body_text) && is_shown(&c.facts, facts_text));
+    /* The auditor can show the facts only. */
+    memset(&auditors, 0xff, sizeof(auditors));
+    assert_ok(reveal_as(&c, AUDITOR, &auditors));
+    assert_true(bytes_all_zero(bytes_of(&auditors.body, sizeof(auditors.body))));
+    assert_memory_equal(&auditors.facts, &sides.facts, sizeof(sides.facts));
+    assert_ok(read_with(&c, &auditors));
+    assert_true(c.body.len == 0 && is_shown(&c.facts, facts_text));
+    assert_ok(reveal_as(&c, SHELTER, &strangers));
+    assert_true(bytes_all_zero(bytes_of(&strangers, sizeof(strangers))));
+    assert_ok(read_with(&c, &strangers));
+    assert_int_equal(c.body.len + c.facts.len, 0);
+    /* One compartment's key is not the other's. */
+    mixed = sides;
+    mixed.facts = sides.body;
+    assert_err(read_with(&c, &mixed), ERR_SIGNATURE);
+    mixed = sides;
+    mixed.body.bytes[31] ^= 1;
+    assert_err(read_with(&c, &mixed), ERR_SIGNATURE);
+    assert_int_equal(c.body.len + c.facts.len, 0);
+}
+
+static void
+revealed_keys_fit_one_statement(void **state)
+{
+    (void)state;
+    CLEANUP(case_done) struct sealed_case c;
+    struct sealed_revealed revealed, untouched;
+    case_start(&c);
+    assert_ok(reveal_as(&c, PANTRY, &revealed));
+    memset(&untouched, 0x5a, sizeof(untouched));
+    struct sealed_revealed before = untouched;
+    c.statement.as.loop.seq++;
+    assert_err(read_with(&c, &revealed), ERR_SIGNATURE);
+    c.statement.as.loop.seq--;
+    c.sealed.data[c.sealed.len - 1] ^= 1;
+    assert_err(read_with(&c, &revealed), ERR_SIGNATURE);
+    assert_err(reveal_as(&c, PANTRY, &untouched), ERR_SIGNATURE);
+    assert_memory_equal(&untouched, &before, sizeof(before));
+    c.sealed.data[c.sealed.len - 1] ^= 1;
+    c.facts.max = 3;
+    assert_err(read_with(&c, &revealed), ERR_TOO_LARGE);
+    assert_int_equal(c.body.len, 0);
+}
+
 int
 main(void)
 {
@@ -333,6 +410,8 @@ main(void)
         cmocka_unit_test(only_where_one_belongs),
         cmocka_unit_test(every_spoiled_field_is_refused),
         cmocka_unit_test(flipped_never_opens),
+        cmocka_unit_test(who_has_the_keys_reads_without_being_a_reader),
+        cmocka_unit_test(revealed_keys_fit_one_statement),
     };
     return cmocka_run_group_tests(tests, start_secrets, NULL);
 }

@@ -1,4 +1,4 @@
-/* Frozen bytes of version 1: what was written once must be read for ever, and signed parts that
+/* Frozen bytes: what was written once must be read for ever, and signed parts that
  * hold nothing random must be written the same again. tests/vectors/README.md says what each file
  * is. */
 #include "tests/unit/wire/case.h"
@@ -106,6 +106,45 @@ third_of_a_turn(void **state)
     assert_true(bytes_equal(buffer_view(&leaf), buffer_view(&frozen_leaf)));
 }
 
+/* What the tree over the log hashes: neither the sealed part nor the outer form has a part in it,
+ * the log time has. */
+static void
+leaf_of_the_log(void **state)
+{
+    (void)state;
+    CLEANUP(buffer_done) struct buffer bytes = BUFFER_INIT(1 << 20);
+    struct envelope envelope;
+    struct merkle_hash hash, later, sealed;
+    struct digest digest;
+    load_hex(VECTOR_TURN, &bytes);
+    assert_ok(envelope_decode(buffer_view(&bytes), &envelope));
+    assert_ok(envelope_log_leaf(&envelope, VECTOR_LOG_TIME_MS, &hash));
+    memcpy(digest.bytes, hash.bytes, sizeof(digest.bytes));
+    assert_digest(&digest, VECTOR_LOG_LEAF);
+    assert_ok(envelope_log_leaf(&envelope, VECTOR_LOG_TIME_MS + 1, &later));
+    assert_memory_not_equal(&hash, &later, sizeof(hash));
+    envelope.sealed = buffer_view(&bytes);
+    assert_ok(envelope_log_leaf(&envelope, VECTOR_LOG_TIME_MS, &sealed));
+    assert_memory_equal(&hash, &sealed, sizeof(hash));
+}
+
+/* The largest envelope there is has one too, and no larger statement has. */
+static void
+largest_leaf_of_the_log(void **state)
+{
+    (void)state;
+    static const uint8_t statement[LIMIT_STATEMENT_BYTES + 1];
+    struct envelope envelope = {.statement = bytes_of(statement, LIMIT_STATEMENT_BYTES)};
+    struct merkle_hash hash, again;
+    envelope.signature.size = LIMIT_TURN_STATEMENTS;
+    envelope.signature.n_path = MERKLE_PATH_MAX;
+    assert_ok(envelope_log_leaf(&envelope, INT64_MAX, &hash));
+    again = hash;
+    envelope.statement.len++;
+    assert_err(envelope_log_leaf(&envelope, INT64_MAX, &again), ERR_TOO_LARGE);
+    assert_memory_equal(&hash, &again, sizeof(hash));
+}
+
 static void
 messages(void **state)
 {
@@ -113,7 +152,9 @@ messages(void **state)
     static const struct {
         const char *name;
         enum message_kind kind;
-    } rows[] = {{VECTOR_RECEIPTS, MESSAGE_RECEIPTS}, {VECTOR_ENTRIES, MESSAGE_ENTRIES}};
+    } rows[] = {{VECTOR_RECEIPTS, MESSAGE_RECEIPTS},
+                {VECTOR_ENTRIES, MESSAGE_ENTRIES},
+                {VECTOR_WELCOME, MESSAGE_WELCOME}};
     static struct message back;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         CLEANUP(buffer_done) struct buffer bytes = BUFFER_INIT(1 << 20);
@@ -123,6 +164,20 @@ messages(void **state)
         assert_int_equal(back.kind, rows[i].kind);
         assert_ok(message_encode(&back, &again));
         assert_true(bytes_equal(buffer_view(&bytes), buffer_view(&again)));
+    }
+}
+
+/* They prove nothing: no head, no inclusion. */
+static void
+messages_of_protocol_1(void **state)
+{
+    (void)state;
+    static const char *const names[] = {VECTOR_RECEIPTS_1, VECTOR_ENTRIES_1};
+    static struct message back;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        CLEANUP(buffer_done) struct buffer bytes = BUFFER_INIT(1 << 20);
+        load_hex(names[i], &bytes);
+        assert_err(message_decode(buffer_view(&bytes), &back), ERR_MALFORMED);
     }
 }
 
@@ -144,9 +199,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(genesis),         cmocka_unit_test(sealed_request),
-        cmocka_unit_test(third_of_a_turn), cmocka_unit_test(messages),
+        cmocka_unit_test(genesis),
+        cmocka_unit_test(sealed_request),
+        cmocka_unit_test(third_of_a_turn),
+        cmocka_unit_test(messages),
         cmocka_unit_test(token),
+        cmocka_unit_test(leaf_of_the_log),
+        cmocka_unit_test(largest_leaf_of_the_log),
+        cmocka_unit_test(messages_of_protocol_1),
     };
     return cmocka_run_group_tests(tests, start_secrets, NULL);
 }
