@@ -178,10 +178,12 @@ struct agent_proof_status {
     uint64_t checkpoint_size; /* of the log we believe in */
     int64_t checkpoint_ms;    /* wall time it was verified */
     uint64_t witnessed_size;  /* largest checkpoint that enough others have cosigned; 0 none */
-    int64_t witnessed_ms;     /* wall time we saw that */
-    size_t n_witnesses;       /* others who cosigned the newest one we saw */
-    size_t witnesses_wanted;  /* our policy */
-    bool broker_recovering;   /* it was restored and is being refilled from its members */
+    int64_t unconfirmed_ms;  /* wall time since which fewer than wanted have confirmed the newest of
+                                it, on this run; 0 when they have */
+    int64_t witnessed_ms;    /* wall time we saw that */
+    size_t n_witnesses;      /* others who cosigned the newest one we saw */
+    size_t witnesses_wanted; /* our policy */
+    bool broker_recovering;  /* it was restored and is being refilled from its members */
     uint64_t recall_from;
     uint32_t n_alarms;   /* standing */
     bool stopped;        /* an alarm stops sending */

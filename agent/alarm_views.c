@@ -146,6 +146,21 @@ count_unproved(struct agent *agent)
     return n;
 }
 
+/* A network with fewer others than the policy asks for can do no better than all of them. */
+static size_t
+count_wanted(const struct agent *agent)
+{
+    size_t wanted = (size_t)agent->options.witnesses_wanted;
+    size_t others = 0;
+
+    for (size_t i = 0; others < wanted && i < directory_count(agent->directory); i++) {
+        const struct member *member = directory_at(agent->directory, i);
+        others += member->state == MEMBER_ACTIVE && !member->is_auditor &&
+                  strcmp(member->org, agent->identity->org) != 0;
+    }
+    return others;
+}
+
 void
 agent_get_proof_status(struct agent *agent, struct agent_proof_status *status_out)
 {
@@ -158,7 +173,8 @@ agent_get_proof_status(struct agent *agent, struct agent_proof_status *status_ou
         .witnessed_size = proof->witnessed_size,
         .witnessed_ms = proof->witnessed_ms,
         .n_witnesses = proof->n_witnesses,
-        .witnesses_wanted = (size_t)agent->options.witnesses_wanted,
+        .unconfirmed_ms = proof->unconfirmed_ms,
+        .witnesses_wanted = count_wanted(agent),
         .broker_recovering = proof->broker_recovering,
         .recall_from = proof->broker_recovering ? proof->recall_from : 0,
         .n_alarms = proof->n_alarms,

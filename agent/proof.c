@@ -87,6 +87,8 @@ keep_head(struct unit *unit, struct bytes note, const struct checkpoint *told)
     proof->view =
         (struct view){.has = true, .last = *told, .note = bytes_of(proof->note, note.len)};
     proof->verified_ms = unit->now.wall_ms;
+    if (proof->unconfirmed_ms == 0)
+        proof->unconfirmed_ms = unit->now.wall_ms;
     buffer_put_i64(&record, proof->verified_ms);
     buffer_put(&record, note.data, note.len);
     return unit_put_record(unit, TABLE_META, bytes_of_text(meta_checkpoint), &record);

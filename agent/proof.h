@@ -13,6 +13,8 @@ struct proof_state {
     int64_t verified_ms;     /* wall time of the last */
     uint64_t witnessed_size; /* largest checkpoint enough others have cosigned */
     int64_t witnessed_ms;
+    int64_t
+        unconfirmed_ms; /* wall: the log is beyond witnessed_size since then, on this run; else 0 */
     size_t n_witnesses;
     uint32_t n_alarms;
     bool stopped;

@@ -91,6 +91,7 @@ keep(struct agent *agent, const struct sighting *sighting, struct instant now)
     }
     proof->witnessed_size = sighting->checkpoint.size;
     proof->witnessed_ms = now.wall_ms;
+    proof->unconfirmed_ms = proof->witnessed_size < proof->view.last.size ? now.wall_ms : 0;
     return ERR_OK;
 }
 

@@ -12,6 +12,7 @@ enum {
     CLI_EXIT_USAGE = 2,
     CLI_EXIT_NO_AGENT = 3,
 };
+enum { CLI_WARNING_BYTES = 1024 };
 
 struct cli_options {
     const char *home;
@@ -23,6 +24,10 @@ struct cli_options {
     const char *text, *due, *contact, *at, *next_loop; /* steps */
     bool fhir;                                         /* export */
     const char *out;
+    bool settle, yes; /* alarms */
+    const char *save;
+    bool with_body; /* evidence */
+    const char *svg;
 };
 
 struct command;
@@ -32,8 +37,9 @@ struct cli {
     struct cli_options options;
     char **words; /* the arguments that are no options */
     size_t n_words;
-    struct screen screen; /* standard output */
-    struct screen errors; /* standard error */
+    struct screen screen;            /* standard output */
+    struct screen errors;            /* standard error */
+    char warning[CLI_WARNING_BYTES]; /* of standing alarms: the last that was told */
 };
 
 /* The word at this place, NULL when it was not given. */

@@ -17,6 +17,10 @@ int cmd_watch(struct cli *cli);
 int cmd_members(struct cli *cli);
 int cmd_codes(struct cli *cli);
 int cmd_verify(struct cli *cli);
+int cmd_alarms(struct cli *cli);
+int cmd_checkpoint(struct cli *cli);
+int cmd_events(struct cli *cli);
+int cmd_evidence(struct cli *cli);
 
 /* `filter` is what was asked for: "open", "needs-me", "closed", "all". */
 void cmd_print_list(struct screen *screen, const json_t *answer, const char *filter);
@@ -25,6 +29,13 @@ void cmd_print_status(struct screen *screen, const json_t *status);
 /* The summary goes to `screen`, refused rows to `errors`. */
 void cmd_print_send(struct screen *screen, struct screen *errors, const json_t *answer, bool check);
 void cmd_print_change(struct screen *screen, const json_t *loop);
+void cmd_print_alarms(struct screen *screen, const json_t *answer);
+void cmd_print_events(struct screen *screen, const json_t *answer);
+/* The one line about standing alarms of an `alarms` or `status` answer; nothing when none stands.
+ */
+void cmd_print_warning(struct screen *screen, const json_t *answer);
+/* The members' key changes of the last week, in one line; nothing when there were none. */
+void cmd_print_recent(struct screen *screen, const json_t *events);
 
 /* The `step` request of a command: text and contact are read from the files named in the options.
  * New reference; NULL after a complaint. */

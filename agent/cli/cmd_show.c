@@ -21,6 +21,7 @@ enum {
     MOMENT_COLUMNS = 12,
     STAGE_COLUMNS = 26,
     GAPS_COLUMNS = 8,
+    RECORD_BYTES = 40,
     LINE_BYTES = 1024
 };
 
@@ -210,11 +211,33 @@ step_time(const json_t *step, int64_t *ms_out)
     return fields_time(step, "accepted", ms_out) || fields_time(step, "authored", ms_out);
 }
 
+/* Sent and receipted, but the receipt proves nothing. */
+static bool
+is_unproved(const json_t *step)
+{
+    return fields_text(step, "unproved")[0] != '\0';
+}
+
+/* "#1204" and a check mark where there is one; "" when it is not proved to be in the log. */
+static void
+tell_record(const struct screen *screen, const json_t *step, char out[RECORD_BYTES])
+{
+    out[0] = '\0';
+    if (fields_flag(step, "proved") && json_is_integer(json_object_get(step, "index"))) {
+        (void)text_format(out, RECORD_BYTES, "#%zu%s", (size_t)fields_count(step, "index"),
+                          screen->marks ? " \xe2\x9c\x93" : "");
+    }
+}
+
 static void
 tell_stage(const struct screen *screen, const json_t *timeline, size_t place, char out[WORDS_BYTES])
 {
     const json_t *step = json_array_get(timeline, place);
     const json_t *answer = find_answer(timeline, place);
+    if (is_unproved(step)) {
+        (void)text_format(out, WORDS_BYTES, "sent, not proved");
+        return;
+    }
     int64_t said_ms = 0;
     int64_t answered_ms = 0;
     if (answer == NULL || !step_time(answer, &answered_ms) || !step_time(step, &said_ms)) {
@@ -237,6 +260,12 @@ who_columns(const struct screen *screen)
     return screen->width > others + WHO_COLUMNS_MIN ? screen->width - others : WHO_COLUMNS_MIN;
 }
 
+static bool
+has_room(const struct screen *screen, size_t columns)
+{
+    return screen->width == 0 || columns <= screen->width;
+}
+
 static void
 print_step_line(struct screen *screen, const json_t *step, const char *partner, const char *stage)
 {
@@ -247,17 +276,25 @@ print_step_line(struct screen *screen, const json_t *step, const char *partner, 
     }
     size_t moment_columns = strlen(moment) > MOMENT_COLUMNS ? strlen(moment) : MOMENT_COLUMNS;
     size_t who = who_columns(screen);
-    size_t wide = moment_columns + who + WHAT_COLUMNS + GAPS_COLUMNS + terminal_columns(stage);
-    bool beside = screen->width == 0 || wide <= screen->width;
+    size_t before = moment_columns + who + WHAT_COLUMNS + GAPS_COLUMNS;
+    size_t stage_columns = terminal_columns(stage);
+    bool beside = stage[0] != '\0' && has_room(screen, before + stage_columns);
+    char record[RECORD_BYTES];
+    tell_record(screen, step, record);
+    size_t filled = stage_columns > STAGE_COLUMNS ? stage_columns : STAGE_COLUMNS;
+    bool recorded = record[0] != '\0' && (beside || stage[0] == '\0') &&
+                    has_room(screen, before + filled + 2 + terminal_columns(record));
     const struct screen_cell cells[] = {
         {"", 0, SCREEN_PLAIN},
         {moment, moment_columns, SCREEN_FAINT},
-        {fields_flag(step, "mine") ? "you" : partner, beside ? who : WHO_COLUMNS, SCREEN_PLAIN},
-        {words_event(fields_text(step, "event")), beside && stage[0] != '\0' ? WHAT_COLUMNS : 0,
+        {fields_flag(step, "mine") ? "you" : partner,
+         beside || stage[0] == '\0' ? who : WHO_COLUMNS, SCREEN_PLAIN},
+        {words_event(fields_text(step, "event")), beside || recorded ? WHAT_COLUMNS : 0,
          SCREEN_BOLD},
-        {stage, 0, SCREEN_FAINT},
+        {stage, recorded ? filled : 0, SCREEN_FAINT},
+        {record, 0, SCREEN_FAINT},
     };
-    screen_row(screen, cells, ARRAY_LEN(cells) - (beside && stage[0] != '\0' ? 0 : 1));
+    screen_row(screen, cells, ARRAY_LEN(cells) - (recorded ? 0 : beside ? 1 : 2));
     if (!beside && stage[0] != '\0') {
         screen_line(screen, SCREEN_FAINT, DETAIL_INDENT, "%s", stage);
     }
@@ -272,6 +309,12 @@ print_remarks(struct screen *screen, const json_t *step, const char *partner)
         screen_line(screen, SCREEN_ALARM, DETAIL_INDENT,
                     "The broker refused this for good and it changed nothing: %s.",
                     fields_text(refusal, "text"));
+    }
+    if (is_unproved(step)) {
+        screen_line(screen, SCREEN_WARN, DETAIL_INDENT,
+                    "Sent, not proved: %s. There is nothing to do: it is sent again by itself. If "
+                    "it stays so, ask your administrator.",
+                    fields_text(step, "unproved"));
     }
     if (fields_flag(step, "superseded")) {
         screen_line(screen, SCREEN_WARN, DETAIL_INDENT,
@@ -341,6 +384,33 @@ print_body(struct screen *screen, const json_t *step)
     }
 }
 
+/* Which steps somebody else can be made to believe. Nothing from an agent that does not tell. */
+static void
+print_proved(struct screen *screen, const json_t *loop, const json_t *timeline)
+{
+    size_t n_logged = 0;
+    size_t n_proved = 0;
+    size_t i = 0;
+    const json_t *step = NULL;
+    json_array_foreach(timeline, i, step)
+    {
+        n_logged += json_is_integer(json_object_get(step, "index")) ? 1 : 0;
+        n_proved += fields_flag(step, "proved") ? 1 : 0;
+    }
+    if (n_proved == 0) {
+        return;
+    }
+    char part[WORDS_BYTES] = "proved";
+    if (n_proved < n_logged) {
+        (void)text_format(part, sizeof(part), "%zu of them proved", n_proved);
+    }
+    screen_gap(screen);
+    screen_line(screen, SCREEN_FAINT, 0,
+                "%zu step%s on record, %s. 'refloop evidence %.*s' writes a file that proves it to "
+                "others.",
+                n_logged, n_logged == 1 ? "" : "s", part, SHORT_ID, fields_text(loop, "loop"));
+}
+
 void
 cmd_print_show(struct screen *screen, const json_t *answer)
 {
@@ -362,6 +432,7 @@ cmd_print_show(struct screen *screen, const json_t *answer)
     if (json_is_true(json_object_get(answer, "cut"))) {
         screen_line(screen, SCREEN_WARN, 0, "The later steps are too long to be shown here.");
     }
+    print_proved(screen, loop, timeline);
 }
 
 int

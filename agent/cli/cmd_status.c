@@ -9,7 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/edge/fields.h"
 
-enum { LABEL_COLUMNS = 15, CLOCK_DOUBT_MS = 120000 };
+enum { LABEL_COLUMNS = 15, CLOCK_DOUBT_MS = 120000, WEEK_MS = 604800000, RECENT_MAX = 100 };
 
 /* "since Nov 21 09:30" or nothing. */
 static void
@@ -64,6 +64,33 @@ print_log(struct screen *screen, const json_t *log)
 }
 
 static void
+print_proof(struct screen *screen, const json_t *proof)
+{
+    bool problem = fields_flag(proof, "problem");
+    screen_field(screen, problem ? SCREEN_WARN : SCREEN_PLAIN, "  Proof", LABEL_COLUMNS, "%s",
+                 fields_text(proof, "sentence"));
+}
+
+void
+cmd_print_recent(struct screen *screen, const json_t *events)
+{
+    size_t n = 0;
+    size_t i = 0;
+    const json_t *event = NULL;
+    json_array_foreach(json_object_get(events, "events"), i, event)
+    {
+        int64_t ms = 0;
+        n += fields_time(event, "time", &ms) && screen->now_ms - ms < WEEK_MS ? 1 : 0;
+    }
+    if (n > 0) {
+        screen_field(screen, SCREEN_PLAIN, "  Members", LABEL_COLUMNS,
+                     "%zu change%s of members or their keys in the last 7 days; see 'refloop "
+                     "events'",
+                     n, n == 1 ? "" : "s");
+    }
+}
+
+static void
 print_loops(struct screen *screen, const json_t *loops)
 {
     size_t mine = fields_count(loops, "needs_me");
@@ -87,8 +114,11 @@ cmd_print_status(struct screen *screen, const json_t *status)
     const json_t *organization = json_object_get(status, "organization");
     const json_t *network = json_object_get(status, "network");
     bool problem = fields_flag(status, "problem");
-    screen_line(screen, problem ? SCREEN_ALARM : SCREEN_BOLD, 0, "%s",
-                fields_text(status, "sentence"));
+    cmd_print_warning(screen, status);
+    if (strcmp(fields_text(status, "sentence"), fields_text(status, "warning")) != 0) {
+        screen_line(screen, problem ? SCREEN_ALARM : SCREEN_BOLD, 0, "%s",
+                    fields_text(status, "sentence"));
+    }
     screen_gap(screen);
     screen_field(screen, SCREEN_PLAIN, "  Organization", LABEL_COLUMNS, "%s (%s)",
                  fields_text(organization, "name"), fields_text(organization, "org"));
@@ -100,6 +130,7 @@ cmd_print_status(struct screen *screen, const json_t *status)
     print_queue(screen, json_object_get(status, "queue"));
     print_loops(screen, json_object_get(status, "loops"));
     print_log(screen, json_object_get(status, "log"));
+    print_proof(screen, json_object_get(status, "proof"));
     screen_field(screen, SCREEN_PLAIN, "  Version", LABEL_COLUMNS, "%s",
                  fields_text(status, "version"));
 }
@@ -111,7 +142,10 @@ cmd_status(struct cli *cli)
     json_t *request = json_pack("{s:s}", "command", "status");
     int code = talk_ask(cli, request, TALK_PATIENCE_MS, &answer);
     if (code == CLI_EXIT_DONE && !cli->options.json) {
+        json_auto_t *events =
+            talk_look(cli, NULL, json_pack("{s:s, s:i}", "command", "events", "limit", RECENT_MAX));
         cmd_print_status(&cli->screen, answer);
+        cmd_print_recent(&cli->screen, events);
     }
     return code;
 }

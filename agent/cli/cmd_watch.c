@@ -66,6 +66,9 @@ print_link(struct screen *screen, const json_t *status)
     char moment[WORDS_BYTES];
     screen->now_ms = clock_now().wall_ms;
     words_moment_near(screen->now_ms, screen->now_ms, screen->now_ms, moment);
+    if (strcmp(fields_text(status, "sentence"), fields_text(status, "warning")) == 0) {
+        return; /* has been told */
+    }
     screen_field(screen, fields_flag(status, "problem") ? SCREEN_WARN : SCREEN_PLAIN, moment,
                  strlen(moment) + 2, "%s", fields_text(status, "sentence"));
 }
@@ -83,7 +86,12 @@ show_message(struct cli *cli, const json_t *message)
 {
     if (cli->options.json) {
         talk_print_json(cli, message);
-    } else if (json_is_object(json_object_get(message, "loop"))) {
+        return;
+    }
+    if (json_is_object(json_object_get(message, "status"))) {
+        talk_warn(cli, json_object_get(message, "status"));
+    }
+    if (json_is_object(json_object_get(message, "loop"))) {
         cli->screen.now_ms = clock_now().wall_ms;
         cmd_print_change(&cli->screen, json_object_get(message, "loop"));
     } else if (json_is_object(json_object_get(message, "status"))) {
@@ -147,6 +155,9 @@ cmd_watch(struct cli *cli)
     }
     if (code == CLI_EXIT_DONE) {
         code = talk_open(cli, &client);
+    }
+    if (code == CLI_EXIT_DONE && !cli->options.json) {
+        talk_ask_warning(cli, client); /* before: later answers could be changes */
     }
     if (code == CLI_EXIT_DONE) {
         code = begin(cli, client);

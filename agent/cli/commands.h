@@ -12,6 +12,7 @@ struct command {
     const char *options;         /* names of its options, blank-separated */
     enum reason_list list;       /* whose codes --help prints; REASON_LIST_COUNT: none */
     int (*run)(struct cli *cli); /* returns the exit code */
+    bool warns;                  /* people read the answer: what stands is told before it */
 };
 
 const struct command *commands_all(size_t *n_out);

@@ -47,12 +47,28 @@ find_width(FILE *out)
     return terminal_width(fileno(out));
 }
 
+/* As the C library finds the character set, whose locales we do not load. */
+static bool
+shows_utf8(FILE *out)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *locale = getenv(names[i]);
+        if (locale != NULL && locale[0] != '\0') {
+            bool utf8 = strcasestr(locale, "utf-8") != NULL || strcasestr(locale, "utf8") != NULL;
+            return utf8 && isatty(fileno(out)) == 1;
+        }
+    }
+    return false;
+}
+
 struct screen
 screen_of(FILE *out, int64_t now_ms)
 {
     return (struct screen){
         .out = out,
         .width = find_width(out),
+        .marks = shows_utf8(out),
         .colour = terminal_wants_colour(fileno(out)),
         .now_ms = now_ms,
     };

@@ -11,6 +11,7 @@ struct screen {
     FILE *out;
     size_t width; /* columns, 0: nothing is cut or wrapped */
     bool colour;
+    bool marks;     /* a terminal that shows more than ASCII: a check mark is a check mark there */
     int64_t now_ms; /* wall time: "2 days" is counted from here */
     bool failed;    /* something could not be printed for lack of memory */
 };

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/cli/cmd.h"
 #include "agent/cli/commands.h"
+#include "lib/base/text.h"
 #include "lib/edge/daemon.h"
 #include "lib/edge/fields.h"
 #include "lib/loop/ident.h"
@@ -132,12 +134,13 @@ talk_open(struct cli *cli, struct control_client **client_out)
 }
 
 static int
-judge(struct cli *cli, const json_t *answer)
+judge(struct cli *cli, const json_t *answer, bool quietly)
 {
-    if (cli->options.json) {
+    bool ok = fields_flag(answer, "ok");
+    if (cli->options.json && (!ok || !quietly)) {
         talk_print_json(cli, answer);
     }
-    if (fields_flag(answer, "ok")) {
+    if (ok) {
         return CLI_EXIT_DONE;
     }
     /* A batch names the first of its refused rows as the error: the rows are told one by one. */
@@ -147,6 +150,49 @@ judge(struct cli *cli, const json_t *answer)
         talk_tell(cli, error);
     }
     return CLI_EXIT_REFUSED;
+}
+
+json_t *
+talk_look(struct cli *cli, struct control_client *client, json_t *request)
+{
+    CLEANUP(control_client_closep) struct control_client *own = NULL;
+    json_auto_t *owned = request;
+    json_auto_t *answer = NULL;
+    struct complaint complaint = {0};
+    char home[FILE_PATH_MAX];
+    enum err err = request != NULL ? ERR_OK : ERR_MEMORY;
+    if (err == ERR_OK && client == NULL) {
+        err = daemon_home_find(cli->options.home, DAEMON_AGENT_HOME, home, &complaint);
+        if (err == ERR_OK) {
+            err = control_client_open(home, "refloop-agent", &own, &complaint);
+        }
+        client = own;
+    }
+    if (err == ERR_OK) {
+        err = control_client_call(client, owned, TALK_PATIENCE_MS, &answer, &complaint);
+    }
+    return err == ERR_OK && fields_flag(answer, "ok") ? json_incref(answer) : NULL;
+}
+
+void
+talk_warn(struct cli *cli, const json_t *answer)
+{
+    const char *warning = fields_text(answer, "warning");
+    if (strcmp(warning, cli->warning) == 0) {
+        return;
+    }
+    (void)text_format(cli->warning, sizeof(cli->warning), "%s", warning); /* only compared */
+    cmd_print_warning(&cli->screen, answer);
+}
+
+void
+talk_ask_warning(struct cli *cli, struct control_client *client)
+{
+    json_auto_t *answer =
+        talk_look(cli, client, json_pack("{s:s, s:b}", "command", "alarms", "standing", 1));
+    if (answer != NULL) {
+        talk_warn(cli, answer);
+    }
 }
 
 static int
@@ -159,11 +205,17 @@ call(struct cli *cli, json_t *request, int patience_ms, json_t **answer_out)
         return code;
     }
     enum err err = control_client_call(client, request, patience_ms, answer_out, &complaint);
-    return err == ERR_OK ? CLI_EXIT_DONE : talk_fail(cli, err, complaint.text);
+    if (err != ERR_OK) {
+        return talk_fail(cli, err, complaint.text);
+    }
+    if (cli->command->warns && !cli->options.json) {
+        talk_ask_warning(cli, client);
+    }
+    return CLI_EXIT_DONE;
 }
 
-int
-talk_ask(struct cli *cli, json_t *request, int patience_ms, json_t **answer_out)
+static int
+ask(struct cli *cli, json_t *request, int patience_ms, bool quietly, json_t **answer_out)
 {
     json_auto_t *owned = request;
     *answer_out = NULL;
@@ -171,7 +223,19 @@ talk_ask(struct cli *cli, json_t *request, int patience_ms, json_t **answer_out)
         return talk_fail(cli, ERR_MEMORY, NULL);
     }
     int code = call(cli, owned, patience_ms, answer_out);
-    return code == CLI_EXIT_DONE ? judge(cli, *answer_out) : code;
+    return code == CLI_EXIT_DONE ? judge(cli, *answer_out, quietly) : code;
+}
+
+int
+talk_ask(struct cli *cli, json_t *request, int patience_ms, json_t **answer_out)
+{
+    return ask(cli, request, patience_ms, false, answer_out);
+}
+
+int
+talk_ask_quietly(struct cli *cli, json_t *request, int patience_ms, json_t **answer_out)
+{
+    return ask(cli, request, patience_ms, true, answer_out);
 }
 
 int
@@ -190,7 +254,7 @@ talk_find_loop(struct cli *cli, const char *short_form, json_t **loop_out)
         return code;
     }
     if (!fields_flag(answer, "ok")) {
-        return judge(cli, answer);
+        return judge(cli, answer, false);
     }
     *loop_out = json_incref(json_object_get(json_object_get(answer, "loop"), "loop"));
     return *loop_out != NULL ? CLI_EXIT_DONE : talk_fail(cli, ERR_INTERNAL, NULL);

@@ -15,6 +15,16 @@ int talk_open(struct cli *cli, struct control_client **client_out) MUST_CHECK;
  * printed as it is; a refusal is told. Returns the exit code; *answer_out is a new reference
  * whenever the agent has answered, also with a refusal, else NULL. */
 int talk_ask(struct cli *cli, json_t *request, int patience_ms, json_t **answer_out) MUST_CHECK;
+/* The same, but an answer that is no refusal is not printed: whoever asks says what is. */
+int
+talk_ask_quietly(struct cli *cli, json_t *request, int patience_ms, json_t **answer_out) MUST_CHECK;
+/* Asks for something that can be done without: NULL when there is no good answer, and nothing is
+ * told. Takes the reference of `request`; returns a new one. */
+json_t *talk_look(struct cli *cli, struct control_client *client, json_t *request);
+/* Tells what stands by an answer that says so, unless it was the last thing told about it. */
+void talk_warn(struct cli *cli, const json_t *answer);
+/* Asks for it and tells it. */
+void talk_ask_warning(struct cli *cli, struct control_client *client);
 /* The full id of the loop that `short_form` means, a new reference in *loop_out. */
 int talk_find_loop(struct cli *cli, const char *short_form, json_t **loop_out) MUST_CHECK;
 

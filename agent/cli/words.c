@@ -65,6 +65,18 @@ static const struct {
     {"refused", "refused", "refused", NULL},
 };
 
+static const struct {
+    const char *event, *words;
+} key_event_words[] = {
+    {"founded", "the network was founded"},
+    {"invited", "was invited"},
+    {"invited-anew", "was invited anew (lost machine)"},
+    {"joined", "joined"},
+    {"joined-anew", "joined anew, with new keys"},
+    {"new-keys", "changed its keys"},
+    {"revoked", "was revoked"},
+};
+
 /* A step of theirs that is shown has reached us; it is worth a word only when it took long. */
 static bool
 reached_at_once(const json_t *step)
@@ -88,6 +100,17 @@ words_event(const char *event)
 {
     enum loop_event found;
     return lifecycle_find_event(event, &found) ? event_words[found].words : event;
+}
+
+const char *
+words_key_event(const char *event)
+{
+    for (size_t i = 0; i < ARRAY_LEN(key_event_words); i++) {
+        if (strcmp(key_event_words[i].event, event) == 0) {
+            return key_event_words[i].words;
+        }
+    }
+    return event;
 }
 
 bool

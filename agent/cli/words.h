@@ -13,6 +13,8 @@ enum { WORDS_BYTES = 64 };
 const char *words_state(const char *state);
 /* What somebody did: "asked a question" for "ask". */
 const char *words_event(const char *event);
+/* What happened to an organization: "changed its keys" for "new-keys". */
+const char *words_key_event(const char *event);
 /* True when a person of the other side is expected to answer such a step. */
 bool words_event_expects(const char *event);
 /* "no room at the moment" for no-capacity; the code itself when it is in no list. */

@@ -16,6 +16,12 @@ json_t *cmd_export_run(struct command_context *context, json_t *request);
 json_t *cmd_other_members(struct command_context *context, json_t *request);
 json_t *cmd_other_codes(struct command_context *context, json_t *request);
 json_t *cmd_other_verify(struct command_context *context, json_t *request);
+json_t *cmd_alarms_run(struct command_context *context, json_t *request);
+json_t *cmd_alarms_one(struct command_context *context, json_t *request);
+json_t *cmd_alarms_settle(struct command_context *context, json_t *request);
+json_t *cmd_checkpoint_run(struct command_context *context, json_t *request);
+json_t *cmd_events_run(struct command_context *context, json_t *request);
+json_t *cmd_evidence_run(struct command_context *context, json_t *request);
 json_t *cmd_other_watch(struct command_context *context, json_t *request);
 
 #endif

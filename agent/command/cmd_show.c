@@ -63,7 +63,7 @@ make_step(const struct telling *telling, const struct step_view *step, json_t *f
 
     return json_pack("{s:I, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:o, "
                      "s:o, s:O, s:O, "
-                     "s:o}",
+                     "s:o, s:b, s:s?}",
                      "n", (json_int_t)step->number, "event", lifecycle_event_name(step->event),
                      "by", lifecycle_role_name(step->role), "org",
                      step->role == telling->role ? telling->self : telling->partner, "mine",
@@ -75,7 +75,7 @@ make_step(const struct telling *telling, const struct step_view *step, json_t *f
                      "superseded", step->superseded, "automatic", step->automatic, "unreadable",
                      step->unreadable || !sound, "refusal", make_refusal(step), "due",
                      view_time(step->due_ms), "facts", facts, "body", body, "id",
-                     make_id(&step->id));
+                     make_id(&step->id), "proved", step->proved, "unproved", step->unproved);
 }
 
 static bool

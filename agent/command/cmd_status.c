@@ -1,8 +1,10 @@
 /* Decides what the state of this machine is called: the link's trouble as the edge sees it, and
  * what the broker itself has said. A word of the broker that no retry will change stands above
  * everything; a passing one only above what it explains. */
+#include "agent/command/alarms.h"
 #include "agent/command/cmd.h"
 #include "agent/command/error.h"
+#include "agent/command/proof_words.h"
 #include "agent/command/roll.h"
 #include "agent/command/sentence.h"
 #include "agent/command/view.h"
@@ -47,7 +49,7 @@ is_revoked(const struct command_context *context, const struct agent_link_status
 
 static void
 set_trouble(const struct command_context *context, const struct agent_link_status *link,
-            struct sentence_facts *facts)
+            bool recovering, struct sentence_facts *facts)
 {
     facts->trouble = context->link.trouble;
     facts->since_ms = context->link.trouble_since_ms;
@@ -57,10 +59,20 @@ set_trouble(const struct command_context *context, const struct agent_link_statu
         facts->since_ms = link->ready_since_ms;
         return;
     }
+    if (recovering) {
+        facts->trouble = SENTENCE_RECOVERING;
+        facts->since_ms = 0;
+        return;
+    }
     bool revoked = is_revoked(context, link);
     bool lost = link->refused == ERR_CORRUPT;
     bool passing = link->refused == ERR_BUSY || link->refused == ERR_QUOTA;
-    bool refused = link->refused != ERR_OK && is_explained_by_refusal(context->link.trouble);
+    bool explained = is_explained_by_refusal(context->link.trouble);
+    bool refused = link->refused != ERR_OK && explained;
+    if (!revoked && !lost && !refused && link->unproved != NULL && explained) {
+        facts->trouble = SENTENCE_UNPROVED;
+        facts->unproved = link->unproved;
+    }
     if (!revoked && !lost && !refused)
         return;
     facts->trouble = revoked   ? (unsigned)SENTENCE_REVOKED
@@ -118,12 +130,54 @@ make_status(const struct command_context *context, const struct agent_link_statu
         sentence, "problem", problem);
 }
 
+static json_t *
+make_proof(const struct agent_proof_status *proof, int64_t now_ms)
+{
+    char sentence[PROOF_WORDS_BYTES];
+    bool problem = proof_words_write(proof, now_ms, sentence);
+
+    return json_pack("{s:I, s:o, s:I, s:o, s:I, s:I, s:I, s:b, s:s, s:b}", "entries",
+                     (json_int_t)proof->checkpoint_size, "proved", view_time(proof->checkpoint_ms),
+                     "confirmed", (json_int_t)proof->witnessed_size, "confirmed_at",
+                     view_time(proof->witnessed_ms), "witnesses", (json_int_t)proof->n_witnesses,
+                     "wanted", (json_int_t)proof->witnesses_wanted, "unproved",
+                     (json_int_t)proof->n_unproved, "recovering", proof->broker_recovering,
+                     "sentence", sentence, "problem", problem);
+}
+
+/* Whoever reads one sentence only must not miss that nothing is sent. */
+static enum err
+say_stopped(const struct command_context *context, json_t *status)
+{
+    if (!context->stopped)
+        return ERR_OK;
+    return json_object_set(status, "sentence", json_object_get(status, "warning")) == 0 &&
+                   json_object_set_new(status, "problem", json_true()) == 0
+               ? ERR_OK
+               : ERR_MEMORY;
+}
+
+static json_t *
+add_proof(struct command_context *context, const struct agent_proof_status *proof, json_t *status)
+{
+    json_auto_t *owned = status;
+
+    if (status == NULL ||
+        json_object_set_new(status, "proof", make_proof(proof, context->now.wall_ms)) != 0)
+        return NULL;
+    enum err err = alarms_tell(context, true, status);
+    if (err == ERR_OK)
+        err = say_stopped(context, status);
+    return err == ERR_OK ? json_incref(owned) : error_answer(err, NULL, NULL);
+}
+
 json_t *
 command_status(struct command_context *context)
 {
     CLEANUP(roll_done) struct roll roll = {.n = 0};
     struct agent_link_status link;
     struct agent_queue_status queue;
+    struct agent_proof_status proof;
     enum err err = roll_load(context, &roll);
 
     if (err != ERR_OK)
@@ -131,6 +185,8 @@ command_status(struct command_context *context)
     const struct counts counts = count(&roll);
     agent_get_link_status(context->agent, &link);
     agent_get_queue_status(context->agent, &queue);
+    agent_get_proof_status(context->agent, &proof);
+    context->stopped = proof.stopped;
     struct sentence_facts facts = {
         .ready = link.ready,
         .disk_full = queue.disk_full,
@@ -143,8 +199,8 @@ command_status(struct command_context *context)
         .clock_ahead_ms = link.broker_clock_ahead_ms,
         .now_ms = context->now.wall_ms,
     };
-    set_trouble(context, &link, &facts);
-    return make_status(context, &link, &queue, &facts, &counts, roll.n);
+    set_trouble(context, &link, proof.broker_recovering, &facts);
+    return add_proof(context, &proof, make_status(context, &link, &queue, &facts, &counts, roll.n));
 }
 
 json_t *

@@ -53,6 +53,18 @@ static const struct field export_fields[] = {
     {"format", TYPE_TEXT, OPTIONAL},
 };
 
+static const struct field alarms_fields[] = {{"standing", TYPE_FLAG, OPTIONAL}};
+static const struct field alarm_fields[] = {{"n", TYPE_COUNT, REQUIRED}};
+static const struct field settle_fields[] = {{"newest", TYPE_COUNT, REQUIRED}};
+static const struct field checkpoint_fields[] = {{"check", TYPE_TEXT, OPTIONAL}};
+static const struct field events_fields[] = {{"limit", TYPE_COUNT, OPTIONAL}};
+
+static const struct field evidence_fields[] = {
+    {"loop", TYPE_TEXT, REQUIRED},
+    {"with_body", TYPE_FLAG, OPTIONAL},
+    {"now", TYPE_FLAG, OPTIONAL},
+};
+
 #define FIELDS(array) .fields = (array), .n_fields = ARRAY_LEN(array)
 
 static const struct row {
@@ -69,6 +81,12 @@ static const struct row {
     {.name = "check", .run = cmd_send_check, FIELDS(send_fields)},
     {.name = "step", .run = cmd_step_run, FIELDS(step_fields)},
     {.name = "export", .run = cmd_export_run, FIELDS(export_fields)},
+    {.name = "evidence", .run = cmd_evidence_run, FIELDS(evidence_fields)},
+    {.name = "alarms", .run = cmd_alarms_run, FIELDS(alarms_fields)},
+    {.name = "alarm", .run = cmd_alarms_one, FIELDS(alarm_fields)},
+    {.name = "settle", .run = cmd_alarms_settle, FIELDS(settle_fields)},
+    {.name = "checkpoint", .run = cmd_checkpoint_run, FIELDS(checkpoint_fields)},
+    {.name = "events", .run = cmd_events_run, FIELDS(events_fields)},
     {.name = "members", .run = cmd_other_members},
     {.name = "codes", .run = cmd_other_codes},
     {.name = "watch", .run = cmd_other_watch, .watches = true},
@@ -194,11 +212,14 @@ never_null(json_t *answer)
 json_t *
 command_run(struct command_context *context, json_t *request, bool *watch_out)
 {
+    struct agent_proof_status proof;
     const struct row *row = NULL;
     struct content_fault fault = {.field = ""};
     enum err err = choose(request, &row, &fault);
 
     *watch_out = false;
+    agent_get_proof_status(context->agent, &proof);
+    context->stopped = proof.stopped;
     if (err != ERR_OK)
         return never_null(error_of_fault(err, &fault));
     json_t *answer = row->run(context, request);

@@ -99,6 +99,10 @@ notice_write(const struct notice_facts *facts, char out[NOTICE_BYTES])
         write_revoked(facts, out);
     else if (facts->unreadable)
         write_unreadable(facts, out);
+    else if (facts->held)
+        (void)text_format(out, NOTICE_BYTES,
+                          "What was said last waits on this machine, as sending is stopped (see "
+                          "'refloop alarms').");
     else if (facts->no_contact)
         (void)text_format(out, NOTICE_BYTES, "This person must not be contacted.");
 }

@@ -22,6 +22,7 @@ struct notice_facts {
     bool dropped; /* its request was refused for good, and somebody here has ended it */
     bool partner_revoked;
     bool unreadable; /* the request could not be opened or makes no sense */
+    bool held;       /* a step of ours waits here, as an alarm stops sending */
     bool no_contact;
 };
 

@@ -53,6 +53,16 @@ static const struct row {
     [SENTENCE_ROLLED_BACK] = {"broker-rolled-back",
                               "The broker has lost part of what it once confirmed", " (since ", ")",
                               ": nothing is sent. Tell your administrator", false, false, true},
+    [SENTENCE_RECOVERING] = {"broker-recovering",
+                             "The broker was restored from a backup and takes back from its "
+                             "members what it has lost",
+                             " (since ", ")", ": there is nothing to do, leave this machine on",
+                             true, false, true},
+    [SENTENCE_UNPROVED] = {"broker-unproved", "The broker answers, but is not believed", " (since ",
+                           ")",
+                           ": nothing is sent until it proves its words; it is "
+                           "asked again by itself",
+                           false, true, true},
 };
 
 const char *
@@ -129,7 +139,10 @@ write_trouble(const struct sentence_facts *facts, char *out)
 {
     unsigned trouble = facts->trouble < SENTENCE_TROUBLE_COUNT ? facts->trouble : TROUBLE_NONE;
     const struct row *row = &rows[trouble];
-    bool tells_refusal = row->tells_refusal && facts->refusal != ERR_OK;
+    const char *refusal = facts->unproved != NULL    ? facts->unproved
+                          : facts->refusal != ERR_OK ? err_text(facts->refusal)
+                                                     : NULL;
+    bool tells_refusal = row->tells_refusal && refusal != NULL;
     char since[WHEN_BYTES];
     char queue[QUEUE_BYTES];
 
@@ -137,7 +150,7 @@ write_trouble(const struct sentence_facts *facts, char *out)
     write_queue(row->tells_queue ? facts->n_waiting : 0, queue);
     (void)text_format(out, SENTENCE_BYTES, "%s%s%s%s%s%s%s.", row->before,
                       row->since_before[0] != '\0' ? since : "", tells_refusal ? ": " : "",
-                      tells_refusal ? err_text(facts->refusal) : "",
+                      tells_refusal ? refusal : "",
                       tells_refusal && row->after[0] == ':' ? ";" : "",
                       tells_refusal && row->after[0] == ':' ? row->after + 1 : row->after, queue);
     return row->problem;

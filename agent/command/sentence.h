@@ -15,16 +15,19 @@ enum sentence_trouble {
     SENTENCE_REVOKED = TROUBLE_COUNT, /* below: enum link_trouble */
     SENTENCE_BUSY,
     SENTENCE_ROLLED_BACK,
+    SENTENCE_RECOVERING,
+    SENTENCE_UNPROVED,
     SENTENCE_TROUBLE_COUNT
 };
 /* The word of docs/json.md. */
 const char *sentence_trouble_name(unsigned trouble);
 
 struct sentence_facts {
-    bool ready;       /* the link works: `trouble` is not looked at */
-    unsigned trouble; /* enum link_trouble or enum sentence_trouble */
-    enum err refusal; /* what the broker said, ERR_OK when it said nothing */
-    int64_t since_ms; /* wall; of the trouble, 0 unknown */
+    bool ready;           /* the link works: `trouble` is not looked at */
+    unsigned trouble;     /* enum link_trouble or enum sentence_trouble */
+    enum err refusal;     /* what the broker said, ERR_OK when it said nothing */
+    const char *unproved; /* why the broker's words are not believed, NULL when they are */
+    int64_t since_ms;     /* wall; of the trouble, 0 unknown */
     bool disk_full;
     int64_t disk_full_since_ms;
     uint64_t n_waiting; /* loops with steps that wait for the broker */

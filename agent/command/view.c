@@ -198,7 +198,7 @@ is_contact_prohibited(const struct story *story)
 }
 
 static json_t *
-make_notice(struct story *story)
+make_notice(const struct command_context *context, struct story *story)
 {
     char text[NOTICE_BYTES];
 
@@ -208,6 +208,7 @@ make_notice(struct story *story)
     story->notice.dropped = story->loop->dropped;
     story->notice.partner_revoked = story->loop->partner_revoked;
     story->notice.unreadable = !story->readable;
+    story->notice.held = context->stopped && story->loop->n_waiting > 0;
     story->notice.no_contact = is_contact_prohibited(story);
     notice_write(&story->notice, text);
     json_t *made = json_string(text);
@@ -276,7 +277,7 @@ view_make(struct command_context *context, const struct loop_view *loop, json_t 
         return err;
     json_auto_t *view = make_plain(context, loop, story.notice.refused);
     if (view == NULL || set_content(view, &story) != ERR_OK ||
-        json_object_set_new(view, "notice", make_notice(&story)) != 0)
+        json_object_set_new(view, "notice", make_notice(context, &story)) != 0)
         return ERR_MEMORY;
     *out = json_incref(view);
     return ERR_OK;

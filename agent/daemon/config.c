@@ -34,9 +34,9 @@ static const struct conf_key table[] = {
      offsetof(struct config, credit_kib)},
     {"window", CONF_INTEGER, 1, LIMIT_TURN_STATEMENTS, "256", "statements",
      "How many statements may be on their way without a receipt.", offsetof(struct config, window)},
-    {"witnesses", CONF_INTEGER, 0, WITNESSES_MAX, "0", "organizations",
-     "How many other members this office wants to see confirm the broker's log. Fewer is shown by\n"
-     "refloop status, and stops nothing.",
+    {"witnesses", CONF_INTEGER, 0, WITNESSES_MAX, "1", "organizations",
+     "How many other members this office wants to see confirm the broker's log. In a smaller\n"
+     "network, all there are. That it stays fewer is shown by refloop status, and stops nothing.",
      offsetof(struct config, witnesses)},
     {"witness_s", CONF_INTEGER, 1, 3600, "60", "s",
      "After so long the broker is asked anew what other members have confirmed.",

@@ -14,6 +14,8 @@ static const struct {
 } cases[] = {
     {{.open = true}, ""},
     {{.no_contact = true}, "This person must not be contacted."},
+    {{.held = true, .no_contact = true},
+     "What was said last waits on this machine, as sending is stopped (see 'refloop alarms')."},
     {{.role = LOOP_TARGET, .unreadable = true, .no_contact = true},
      "This referral cannot be read here: ask Elm Street Pantry to send it anew."},
     {{.role = LOOP_SOURCE, .unreadable = true},

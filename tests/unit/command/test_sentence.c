@@ -107,6 +107,15 @@ static const struct {
      true,
      "The broker has lost part of what it once confirmed (since 08:30): nothing is sent. Tell "
      "your administrator."},
+    {{.trouble = SENTENCE_RECOVERING, .n_waiting = 1},
+     true,
+     "The broker was restored from a backup and takes back from its members what it has lost: "
+     "there is nothing to do, leave this machine on; 1 referral waits on this machine and goes out "
+     "by itself."},
+    {{.trouble = SENTENCE_UNPROVED, .since_ms = TODAY, .unproved = "it proves nothing"},
+     true,
+     "The broker answers, but is not believed (since 08:30): it proves nothing; nothing is sent "
+     "until it proves its words; it is asked again by itself."},
     {{.trouble = 999}, false, "Connecting to the broker."},
 };
 
@@ -152,6 +161,8 @@ test_names(void **state)
     assert_string_equal(sentence_trouble_name(SENTENCE_REVOKED), "revoked");
     assert_string_equal(sentence_trouble_name(SENTENCE_BUSY), "broker-busy");
     assert_string_equal(sentence_trouble_name(SENTENCE_ROLLED_BACK), "broker-rolled-back");
+    assert_string_equal(sentence_trouble_name(SENTENCE_RECOVERING), "broker-recovering");
+    assert_string_equal(sentence_trouble_name(SENTENCE_UNPROVED), "broker-unproved");
     assert_string_equal(sentence_trouble_name(SENTENCE_TROUBLE_COUNT), "unknown");
 }
 
