@@ -110,9 +110,11 @@ struct census {
 };
 
 /* A loop with a hole in it shows the hole with every further statement; people have been told once.
- * A log that is not ours is of another length each time it is shown. */
+ * A log that is not ours is of another length each time it is shown. What was said in our name in
+ * one loop is one story, be it a thief's or that of a store put back from an older copy; each
+ * change of our keys is told. */
 static bool
-says_the_same(const struct alarm *a, const struct alarm *b)
+says_the_same(const struct alarm *a, const struct alarm *b, const char *self)
 {
     if (a->kind != b->kind)
         return false;
@@ -120,11 +122,14 @@ says_the_same(const struct alarm *a, const struct alarm *b)
         return a->settled_ms == 0;
     if (strcmp(a->about, b->about) != 0)
         return false;
-    return a->kind == ALARM_WITHHELD || (a->index == b->index && a->settled_ms == 0);
+    if (a->kind == ALARM_WITHHELD)
+        return true;
+    bool of_one_loop = a->kind == ALARM_NOT_OURS && strcmp(a->about, self) != 0;
+    return (of_one_loop || a->index == b->index) && a->settled_ms == 0;
 }
 
 static enum err
-take_census(struct kv_txn *txn, const struct alarm *alarm, struct census *census)
+take_census(struct kv_txn *txn, const struct alarm *alarm, const char *self, struct census *census)
 {
     CLEANUP(kv_cursor_closep) struct kv_cursor *cursor = NULL;
     struct bytes key, record;
@@ -141,7 +146,7 @@ take_census(struct kv_txn *txn, const struct alarm *alarm, struct census *census
         census->newest = stored.number;
         if (stored.settled_ms != 0 && census->oldest_settled == 0)
             census->oldest_settled = stored.number;
-        census->known |= says_the_same(&stored, alarm);
+        census->known |= says_the_same(&stored, alarm, self);
     }
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
@@ -192,7 +197,7 @@ alarm_raise(struct unit *unit, enum alarm_kind kind, uint64_t index, struct byte
     va_start(arguments, about_format);
     (void)vsnprintf(alarm.about, sizeof(alarm.about), about_format, arguments); /* may be cut */
     va_end(arguments);
-    enum err err = take_census(unit->txn, &alarm, &census);
+    enum err err = take_census(unit->txn, &alarm, unit->agent->identity->org, &census);
     if (err != ERR_OK || census.known)
         return err;
     unit->touched = true;

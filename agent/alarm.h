@@ -13,8 +13,7 @@
     X(ALARM_REWRITTEN, 2, true, "rewritten",                                                       \
       "The broker's log no longer contains what it contained before.")                             \
     X(ALARM_ROLLED_BACK, 3, true, "rolled-back",                                                   \
-      "The broker's log is shorter than it was, and the broker does not say that it was "          \
-      "restored.")                                                                                 \
+      "The broker's log does not have all that it had, and the broker does not ask for it back.")  \
     X(ALARM_NOT_LOGGED, 4, true, "not-logged",                                                     \
       "The broker signed for a statement of ours that is not in its log.")                         \
     X(ALARM_FORGED_ENTRY, 5, true, "forged-entry",                                                 \
@@ -58,8 +57,8 @@ struct alarm {
 enum { ALARM_PROOF_MAX = 32 * 1024, ALARMS_KEPT = 256 };
 
 /* Stores it in the unit's transaction. The same kind about the same index and words is raised once
- * as long as it stands, and a log that is not ours whatever its length; past ALARMS_KEPT nothing
- * more is stored, and what stops still stops. */
+ * as long as it stands, and a log that is not ours whatever its length, and what is not ours in one
+ * loop whatever its index; past ALARMS_KEPT nothing more is stored, and what stops still stops. */
 enum err alarm_raise(struct unit *unit, enum alarm_kind kind, uint64_t index, struct bytes proof,
                      const char *about_format, ...)
     __attribute__((format(printf, 5, 6))) MUST_CHECK;

@@ -118,6 +118,58 @@ is_foreign_change(const struct agent *agent, const struct statement *statement)
     return !identity_is_own_key(agent->identity, &key);
 }
 
+/* The broker answers the hello of keys that no longer are a member's with the one entry that took
+ * their place. Nothing else is told, so this is no reading: the cursor stays. */
+static bool
+is_replacement(const struct agent *agent, const struct message_entries *entries,
+               struct statement *statement_out)
+{
+    struct envelope envelope;
+
+    if (entries->n != 1 || envelope_decode(entries->entries[0].envelope, &envelope) != ERR_OK ||
+        statement_decode(envelope.statement, statement_out) != ERR_OK)
+        return false;
+    return (statement_out->kind == STATEMENT_JOIN &&
+            is_about_us(agent, statement_out->as.join.org)) ||
+           (statement_out->kind == STATEMENT_ROTATE && is_about_us(agent, statement_out->author));
+}
+
+static enum err
+prove_replacement(struct unit *unit, void *context)
+{
+    struct intake *intake = context;
+    const struct message_entries *entries = intake->entries;
+    struct statement statement;
+    bool believed = false;
+
+    intake->n_bad = 0;
+    enum err err = proof_take_head(unit, &entries->proved, true, &believed, &intake->why);
+    if (err != ERR_OK || !believed)
+        return err;
+    intake->why = NULL;
+    err = prove_entry(unit, &entries->entries[0], intake);
+    if (err != ERR_OK || intake->why != NULL)
+        return err;
+    bool foreign = is_replacement(unit->agent, entries, &statement) &&
+                   is_foreign_change(unit->agent, &statement);
+    return foreign ? accuse_entry(unit, ALARM_NOT_OURS, &entries->entries[0]) : ERR_OK;
+}
+
+static enum err
+take_replacement(struct agent *agent, struct intake *intake, struct instant now)
+{
+    enum err err = unit_run(agent, now, prove_replacement, intake);
+
+    if (err != ERR_OK)
+        return err;
+    agent->session.status.bad_entries += intake->n_bad;
+    if (intake->why != NULL)
+        session_doubt(agent, intake->why, now);
+    else
+        session_turn_away(agent, ERR_UNKNOWN_MEMBER, agent->options.ping_ms, now);
+    return ERR_OK;
+}
+
 static enum err
 put_directory_entry(struct unit *unit, const struct taking *taking)
 {
@@ -496,7 +548,10 @@ inbox_take(struct agent *agent, const struct message *message, struct instant no
 {
     struct intake intake = {.entries = &message->as.entries};
     struct session *session = &agent->session;
+    struct statement statement;
 
+    if (session->hello_waiting && is_replacement(agent, intake.entries, &statement))
+        return take_replacement(agent, &intake, now);
     if (!session_takes_statements(agent))
         return ERR_OK;
     if (!is_sound(intake.entries)) {

@@ -1,6 +1,6 @@
 /* Decides what the broker's words about the log mean for the session: which broker is welcome,
  * which head is believed before anything else is done, and that a broker which is being refilled is
- * given copies and nothing else. What is not believed ends the session on this side: the next hello
+ * given copies and nothing new. What is not believed ends the session on this side: the next hello
  * shows our checkpoint, and asks for a proof from exactly that. It refuses to know when a word is
  * said. */
 #include <string.h>

@@ -19,7 +19,7 @@ struct latest_entry {
 struct session {
     bool up;
     bool ready; /* welcomed; while the broker is being refilled (proof.broker_recovering) only to be
-                   given copies */
+                   given copies, and what is made */
     unsigned n_doubts; /* heads and proofs in a row that were not believed: hello waits longer */
     int64_t heard_ms;
     bool hello_waiting; /* said, not answered */

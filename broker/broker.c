@@ -284,8 +284,12 @@ enum admission
 broker_admits(const struct broker *broker, const struct curve_public *key)
 {
     bool once;
-    return directory_find_curve(broker->directory, key, &once) != NULL ? ADMIT_KNOWN
-                                                                       : ADMIT_STRANGER;
+    uint64_t replaced_at;
+    if (directory_find_curve(broker->directory, key, &once) != NULL ||
+        directory_find_former_curve(broker->directory, key, &replaced_at) != NULL) {
+        return ADMIT_KNOWN; /* replaced keys are told by what */
+    }
+    return recover_may_connect(broker) ? ADMIT_HELPER : ADMIT_STRANGER;
 }
 
 struct verify_job *

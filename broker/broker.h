@@ -49,8 +49,10 @@ void broker_freep(struct broker **broker);
 /* May this CURVE key connect? (ZAP) MEMBER and INVITED are let in; so are keys that are known but
  * spent or revoked, to be told so in words: a revoked one has every message refused; a spent or
  * expired one is greeted, and what it submits is refused, unless it is the JOIN that was taken.
- * Strangers are not. */
-enum admission { ADMIT_STRANGER, ADMIT_KNOWN };
+ * Strangers are not, but for the
+ * time the log is being refilled: then one may be a member that this copy does not know yet, and is
+ * heard as far as it proves that (recover.h). */
+enum admission { ADMIT_STRANGER, ADMIT_KNOWN, ADMIT_HELPER };
 enum admission broker_admits(const struct broker *broker, const struct curve_public *key);
 
 /* One body frame from the connection `route`, authenticated by CURVE as `peer`. Never fails for
@@ -92,6 +94,8 @@ struct bytes broker_checkpoint(const struct broker *broker);
 bool broker_recover_has_heard(const struct broker *broker, const char *org);
 /* Active members that have not. */
 size_t broker_recover_unheard(const struct broker *broker);
+/* Connections by unknown keys that have shown to hold more than there is. */
+size_t broker_recover_helpers(const struct broker *broker);
 /* Entries, from first to last, that are still missing below the goal of the recovery: the first
  * `max` such ranges. */
 struct broker_gap {
@@ -122,6 +126,7 @@ struct broker_status {
     uint64_t recover_began_at, recover_goal; /* entries */
     size_t recover_missing;                  /* active members not heard since */
     bool recover_forked;                     /* members hold another log than ours */
+    size_t recover_helpers; /* connections by keys that this copy does not know, and that help */
 };
 void broker_get_status(const struct broker *broker, struct broker_status *status_out);
 

@@ -5,12 +5,14 @@
 #include "broker/state.h"
 
 enum who {
-    WHO_STRANGER, /* no such key, or no longer */
+    WHO_STRANGER, /* no such key */
     WHO_MEMBER,   /* a member's present key */
     WHO_ONCE,     /* the one-time key of an open invite */
     WHO_SPENT,
     WHO_EXPIRED,
     WHO_REVOKED,
+    WHO_REPLACED, /* a key that its member has replaced, or that somebody else has replaced */
+    WHO_HELPER,   /* no such key, while the log is being refilled */
     WHO_COUNT
 };
 
@@ -20,6 +22,8 @@ enum who dispatch_who(const struct broker *broker, const struct curve_public *pe
                       int64_t log_time_ms, const struct member **member_out);
 /* What somebody is told whose message is not heard. */
 enum err dispatch_refusal(enum who who);
+/* Refuses, counts, and says when to come back: a replaced key soon, as its next hello is told. */
+void dispatch_refuse(struct broker *broker, struct session *session, enum who who);
 
 /* One message on its way to its handler. */
 struct dispatch_call {

@@ -11,6 +11,9 @@ enum err handle_bye(struct dispatch_call *call) MUST_CHECK;
 enum err handle_submit(struct dispatch_call *call) MUST_CHECK;
 enum err handle_fetch(struct dispatch_call *call) MUST_CHECK;
 
+/* Answers the hello of a replaced key: with the entry that replaced it, and nothing else. */
+enum err handle_replaced(struct dispatch_call *call) MUST_CHECK;
+
 /* Answers a session's waiting fetch when there is something for it. */
 enum err handle_fetch_wake(struct broker *broker, struct kv_txn *txn, struct session *session,
                            struct instant now) MUST_CHECK;

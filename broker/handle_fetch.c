@@ -226,8 +226,12 @@ handle_fetch_wake(struct broker *broker, struct kv_txn *txn, struct session *ses
     if (!fetch->waiting || broker->recover.active) {
         return ERR_OK; /* what comes back to a broker has its place when all of it is back */
     }
-    if (dispatch_who(broker, &session->key, state_log_time(broker, now), &member) != WHO_MEMBER) {
+    enum who who = dispatch_who(broker, &session->key, state_log_time(broker, now), &member);
+    if (who != WHO_MEMBER) {
         fetch->waiting = false; /* revoked or rotated away since it asked */
+        if (who == WHO_REPLACED) {
+            dispatch_refuse(broker, session, who);
+        }
         return ERR_OK;
     }
     /* Past our end: we were restored from a backup, and what comes next must not be skipped. */
@@ -249,6 +253,33 @@ handle_fetch_wake(struct broker *broker, struct kv_txn *txn, struct session *ses
         err = send_entries(broker, txn, session, &gather);
     } else if (err == ERR_OK && fetch->cursor < broker->head.entries) {
         fetch->cursor = broker->head.entries; /* so the next look need not pass over them again */
+    }
+    buffer_done(&gather.bodies);
+    return err;
+}
+
+/* No mailbox: whoever holds a key that was given up for lost must read no letters with it. */
+enum err
+handle_replaced(struct dispatch_call *call)
+{
+    struct broker *broker = call->broker;
+    struct message *answer = &broker->sessions.scratch;
+    CLEANUP(kv_abort) struct kv_txn *txn = NULL;
+    struct gather gather = {.entries = &answer->as.entries,
+                            .bodies = BUFFER_INIT(BODIES_MAX),
+                            .budget = budget_of(UINT32_MAX)};
+    uint64_t index = 0;
+    if (directory_find_former_curve(broker->directory, &call->session->key, &index) == NULL) {
+        return ERR_INTERNAL;
+    }
+    answer->kind = MESSAGE_ENTRIES;
+    answer->as.entries.n = 0;
+    enum err err = kv_begin_read(broker->kv, &txn);
+    if (err == ERR_OK) {
+        err = gather_entry(broker, txn, index, false, &gather);
+    }
+    if (err == ERR_OK) {
+        err = send_entries(broker, txn, call->session, &gather);
     }
     buffer_done(&gather.bodies);
     return err;

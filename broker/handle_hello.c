@@ -12,6 +12,9 @@
 static enum err
 refuse(struct dispatch_call *call, enum err code, uint32_t retry_ms)
 {
+    if (call->who == WHO_HELPER) {
+        code = dispatch_refusal(WHO_HELPER); /* as if it were no time to help */
+    }
     state_count_refusal(call->broker, code);
     session_refuse(&call->broker->sessions, call->session, code, retry_ms);
     return ERR_OK;
@@ -81,6 +84,7 @@ handle_hello(struct dispatch_call *call)
     struct broker *broker = call->broker;
     const struct message_hello *hello = &call->message->as.hello;
     struct checkpoint shown;
+    bool taken = true;
     bool is_member = call->who == WHO_MEMBER;
     if (hello->protocol != MESSAGE_PROTOCOL) {
         return refuse(call, ERR_VERSION, 0);
@@ -92,13 +96,21 @@ handle_hello(struct dispatch_call *call)
     if (err != ERR_OK) {
         return err_is_peer(err) ? refuse(call, err, 0) : err;
     }
-    if (!is_member && broker->recover.active) {
+    if (call->who == WHO_HELPER) {
+        err = recover_offer(broker, &call->session->key, &shown, hello->checkpoint, &taken);
+        if (err != ERR_OK || !taken) {
+            return err == ERR_OK ? refuse(call, ERR_UNKNOWN_MEMBER, 0) : err;
+        }
+    } else if (!is_member && broker->recover.active) {
         return refuse(call, ERR_BUSY, RECOVER_JOIN_RETRY_MS); /* nobody can join just now */
     }
     /* What was queued or asked for belongs to the connection before this one. */
     session_drop_queue(&broker->sessions, call->session);
     call->session->fetch.waiting = false;
     call->session->told_size = shown.size;
+    if (call->who == WHO_REPLACED) {
+        return handle_replaced(call);
+    }
     if (is_member) {
         err = recover_hear(broker, call->member, shown.size > 0 ? &shown : NULL, hello->checkpoint,
                            call->now);

@@ -221,7 +221,7 @@ judge_statement(struct judge_stage *stage, const struct judge_case *judged,
         who = dispatch_who(stage->broker, &judged->peer, log_time_ms, &member);
     }
     enum err err = ERR_OK;
-    if (who == WHO_REVOKED || who == WHO_STRANGER) {
+    if (who == WHO_REVOKED || who == WHO_STRANGER || who == WHO_REPLACED) {
         result.spurned = who == WHO_REVOKED;
         err = refuse(&result, dispatch_refusal(who));
     } else {

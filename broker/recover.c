@@ -46,37 +46,42 @@ note_voice(struct broker *broker, uint64_t handle)
 }
 
 static void
-clear_heard(struct recover *recover)
+free_owning(struct map **map)
 {
     size_t cursor = 0;
     const void *key;
     void *value;
-    while (recover->heard != NULL && map_next(recover->heard, &cursor, &key, &value)) {
+    while (*map != NULL && map_next(*map, &cursor, &key, &value)) {
         free(value);
     }
-    map_free(recover->heard);
-    recover->heard = NULL;
+    map_free(*map);
+    *map = NULL;
 }
 
 enum err
 recover_reset(struct recover *recover)
 {
     struct map *heard = map_new(HANDLE_BYTES);
-    if (heard == NULL) {
+    struct map *helpers = map_new(CURVE_KEY_BYTES);
+    if (heard == NULL || helpers == NULL) {
+        map_free(heard);
+        map_free(helpers);
         return ERR_MEMORY;
     }
-    clear_heard(recover);
+    free_owning(&recover->heard);
+    free_owning(&recover->helpers);
     hole_free(recover->hole);
     buffer_done(&recover->goal_note);
-    *recover =
-        (struct recover){.heard = heard, .given_up = recover->given_up, .lines = recover->lines};
+    *recover = (struct recover){
+        .heard = heard, .helpers = helpers, .given_up = recover->given_up, .lines = recover->lines};
     return ERR_OK;
 }
 
 void
 recover_done(struct recover *recover)
 {
-    clear_heard(recover);
+    free_owning(&recover->heard);
+    free_owning(&recover->helpers);
     hole_free(recover->hole);
     map_free(recover->given_up);
     buffer_done(&recover->goal_note);
@@ -149,8 +154,8 @@ recover_put_mark(const struct broker *broker, struct kv_txn *txn)
 
 /* A disk that is full now does not hinder: the mark comes with the first entries, and before them
  * the store is no different from one that nobody has looked at yet. */
-static enum err
-write_mark(struct broker *broker)
+enum err
+recover_write_mark(struct broker *broker)
 {
     enum err err = ERR_TOO_LARGE;
     for (int i = 0; err == ERR_TOO_LARGE && i < GROW_ATTEMPTS; i++) {
@@ -400,7 +405,7 @@ hear_beyond(struct broker *broker, const struct member *member, const struct che
     if (err == ERR_OK && begins) {
         log_begin(broker);
     }
-    return err == ERR_OK && raised ? write_mark(broker) : err;
+    return err == ERR_OK && raised ? recover_write_mark(broker) : err;
 }
 
 enum err

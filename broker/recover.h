@@ -17,6 +17,11 @@
  * it or that it is withheld. As long as one is missing, members are asked for everything from the
  * beginning of the recovery on, and each must have said that it has no more.
  *
+ * Members that joined or changed keys since the copy was made are strangers to it, and may hold
+ * what nobody else does. So while it lasts an unknown key may connect (helpers, recover_help.c):
+ * one that shows a checkpoint of ours for more than we have is asked for copies as members are. It
+ * has no voice: nobody knows whose key it is until its own entry is back.
+ *
  * Entries that nobody holds, because their authors were still waiting for their receipts when it
  * happened, are found again in what those authors say again: hole.h.
  *
@@ -50,6 +55,7 @@ enum {
     RECOVER_JOIN_RETRY_MS = 15000, /* told to who is not a member yet */
     RECOVER_HELD_MAX = 65536,      /* rows of TABLE_COPIES */
     RECOVER_HELD_BYTES = 256 * 1024 * 1024,
+    RECOVER_HELPERS_MAX = 256, /* unknown keys at once */
 };
 
 /* A member that has told its size since the recovery began. */
@@ -58,6 +64,12 @@ struct recover_voice {
     bool paused; /* to be asked again, from here on, when there is room for what it holds */
     bool done;   /* it has given all that it was asked for */
     uint64_t from;
+};
+
+/* An unknown key. */
+struct recover_helper {
+    struct recover_voice voice; /* without a member; what is asked of it */
+    bool proved;                /* it has shown a checkpoint of ours */
 };
 
 /* All zero, but for the maps, while the broker is whole. */
@@ -70,6 +82,7 @@ struct recover {
     struct merkle_hash goal_root;
     struct buffer goal_note;    /* signed by us alone, as we signed it */
     struct map *heard;          /* handle (u64) → struct recover_voice, owned */
+    struct map *helpers;        /* curve key → struct recover_helper, owned */
     struct map *given_up;       /* handle (u64) → the map itself */
     size_t n_held, held_bytes;  /* of TABLE_COPIES */
     size_t n_bare;              /* entries that are back without their sealed part */
@@ -91,6 +104,27 @@ enum err recover_hear(struct broker *broker, const struct member *member,
                       struct instant now) MUST_CHECK;
 /* Takes all of a Copies message or, when one copy in it is not proved, none. Asks for more. */
 enum err handle_copies(struct dispatch_call *call) MUST_CHECK;
+/* --- helpers --- */
+
+/* A message of a key that this copy does not know: true when there is room for one more. Those who
+ * have not proved anything make room. */
+bool recover_meet(struct broker *broker, const struct curve_public *key);
+/* May such a key connect? */
+bool recover_may_connect(const struct broker *broker);
+/* Its Hello: *taken_out when `shown` is of more entries than we have. Raises the goal. */
+enum err recover_offer(struct broker *broker, const struct curve_public *key,
+                       const struct checkpoint *shown, struct bytes note,
+                       bool *taken_out) MUST_CHECK;
+/* NULL when the key has proved nothing. */
+struct recover_voice *
+recover_find_helper(const struct broker *broker, const struct curve_public *key);
+/* The key is a member's from now on: if it has helped, it says hello again and is counted. */
+void recover_helper_is_known(struct broker *broker, const struct curve_public *key);
+/* Helpers whose session is gone are forgotten. */
+void recover_tend_helpers(struct broker *broker);
+/* The end: who is unknown still is forgotten, session and all. */
+void recover_let_helpers_go(struct broker *broker);
+
 /* Once a second: appends what has its turn, asks paused members, ends when it can. */
 enum err recover_tend(struct broker *broker, struct instant now) MUST_CHECK;
 /* Ends the recovery when it can be ended; called after copies, hellos and waiver. */
@@ -106,6 +140,8 @@ void recover_send_away(struct broker *broker, const struct curve_public *answere
 /* As recover_try_end, while a member is being answered. */
 enum err recover_end(struct broker *broker, const struct curve_public *answered) MUST_CHECK;
 enum err recover_put_given_up(const struct broker *broker, struct kv_txn *txn) MUST_CHECK;
+/* Writes the mark with the goal, a transaction of its own. */
+enum err recover_write_mark(struct broker *broker) MUST_CHECK;
 /* The first index that a member is asked for. */
 uint64_t recover_from(const struct broker *broker);
 /* At start: how many entries came back without their sealed part. */

@@ -302,6 +302,9 @@ apply_change(struct broker *broker, const struct stage *stage)
         return err_is_peer(err) ? ERR_CORRUPT : err;
     }
     member = directory_find(broker->directory, org);
+    if (member != NULL && member->state == MEMBER_ACTIVE) {
+        recover_helper_is_known(broker, &member->keys.curve);
+    }
     if (session != NULL && member != NULL && member->state != MEMBER_ACTIVE) {
         session_drop_queue(&broker->sessions, session);
         session->fetch.waiting = false;

@@ -144,6 +144,7 @@ end(struct broker *broker, bool complete, const struct curve_public *answered)
         return ERR_OK;
     }
     if (err == ERR_OK) {
+        recover_let_helpers_go(broker);
         err = recover_reset(recover);
     }
     if (err != ERR_OK) {

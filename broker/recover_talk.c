@@ -2,6 +2,7 @@
  * Copies message is answered by the wish for more, so that a member sends one at a time. It refuses
  * to know what becomes of the copies. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "broker/dispatch.h"
 #include "broker/hole.h"
@@ -36,7 +37,8 @@ refuse(struct dispatch_call *call, enum err code, uint64_t index)
     if (logging_allowed(&broker->recover.lines, call->now.boot_ms, LINES_BURST, LINES_WINDOW_MS,
                         &dropped)) {
         logging_line(LOGGING_WARNING, "recovery.bad-copy", "member=%s index=%llu reason=%s",
-                     call->member->org, (unsigned long long)index, err_name(code));
+                     call->member == NULL ? "-" : call->member->org, (unsigned long long)index,
+                     err_name(code));
     }
     call->session->messages.used += FALSE_COPIES_COST;
     state_count_refusal(broker, code);
@@ -87,32 +89,56 @@ ask_for_more(struct dispatch_call *call, struct recover_voice *voice, size_t n_k
 
 /* Without room only for the next entry: whoever holds that is always asked. */
 static void
+ask_one(struct broker *broker, struct recover_voice *voice, const struct curve_public *key)
+{
+    const struct recover *recover = &broker->recover;
+    struct session *session = sessions_find(&broker->sessions, key);
+    bool has_room =
+        recover->n_held < RECOVER_HELD_MAX / 2 && recover->held_bytes < RECOVER_HELD_BYTES / 2;
+    bool wanted = voice->paused && (has_room || voice->from <= broker->head.entries);
+    if (wanted && session != NULL && session->has_route) {
+        voice->paused = false;
+        recall(broker, session, voice->from);
+    }
+}
+
+static void
 ask_paused(struct broker *broker)
 {
     const struct recover *recover = &broker->recover;
     size_t cursor = 0;
     const void *key;
     void *value;
-    bool has_room =
-        recover->n_held < RECOVER_HELD_MAX / 2 && recover->held_bytes < RECOVER_HELD_BYTES / 2;
     if (broker->read_only) {
         return;
     }
     while (map_next(recover->heard, &cursor, &key, &value)) {
         struct recover_voice *voice = value;
         const struct member *member = directory_find_handle(broker->directory, voice->handle);
-        struct session *session =
-            member == NULL ? NULL : sessions_find(&broker->sessions, &member->keys.curve);
-        bool wanted = voice->paused && (has_room || voice->from <= broker->head.entries);
-        if (wanted && session != NULL && session->has_route) {
-            voice->paused = false;
-            recall(broker, session, voice->from);
+        if (member != NULL) {
+            ask_one(broker, voice, &member->keys.curve);
         }
+    }
+    cursor = 0;
+    while (map_next(recover->helpers, &cursor, &key, &value)) {
+        struct recover_helper *helper = value;
+        struct curve_public helper_key;
+        memcpy(helper_key.bytes, key, sizeof(helper_key.bytes));
+        ask_one(broker, &helper->voice, &helper_key);
     }
 }
 
+/* NULL when nothing is asked of it: a helper that has become a member meanwhile says hello first.
+ */
+static struct recover_voice *
+find_giver(const struct dispatch_call *call)
+{
+    return call->who == WHO_HELPER ? recover_find_helper(call->broker, &call->session->key)
+                                   : recover_find_voice(call->broker, call->member->handle);
+}
+
 static enum err
-take_message(struct dispatch_call *call, struct recover_voice *voice, struct recover_copy *copies)
+take_message(struct dispatch_call *call, struct recover_copy *copies)
 {
     enum err code;
     uint64_t bad = 0;
@@ -130,7 +156,10 @@ take_message(struct dispatch_call *call, struct recover_voice *voice, struct rec
         err = recover_append_held(call->broker);
     }
     if (err == ERR_OK) {
-        ask_for_more(call, voice, kept);
+        struct recover_voice *voice = find_giver(call);
+        if (voice != NULL) {
+            ask_for_more(call, voice, kept);
+        }
         if (call->broker->head.entries > before) {
             ask_paused(call->broker);
         }
@@ -146,14 +175,13 @@ handle_copies(struct dispatch_call *call)
     if (!broker->recover.active) {
         return ERR_OK; /* they crossed with the end of it */
     }
-    struct recover_voice *voice = recover_find_voice(broker, call->member->handle);
-    if (voice == NULL) {
+    if (find_giver(call) == NULL) {
         state_count_refusal(broker, ERR_BUSY);
         session_refuse(&broker->sessions, call->session, ERR_BUSY, RECOVER_RETRY_MS);
         return ERR_OK; /* it has not said hello since */
     }
     struct recover_copy *copies = calloc(LIMIT_COPIES_PER_FRAME, sizeof(*copies));
-    enum err err = copies == NULL ? ERR_MEMORY : take_message(call, voice, copies);
+    enum err err = copies == NULL ? ERR_MEMORY : take_message(call, copies);
     free(copies);
     return err;
 }
@@ -164,6 +192,7 @@ recover_tend(struct broker *broker, struct instant now)
     if (!broker->recover.active) {
         return ERR_OK;
     }
+    recover_tend_helpers(broker);
     enum err err = recover_append_held(broker);
     if (err == ERR_OK) {
         err = hole_fill(broker);

@@ -48,7 +48,9 @@ struct session {
     bool has_route;
     struct route route; /* of the newest message */
     int64_t heard_wall_ms, heard_boot_ms;
-    bool left; /* it said BYE */
+    bool left;      /* it said BYE */
+    bool is_former; /* a replaced key, of the member with this handle */
+    uint64_t former_of;
     struct session_window statements, messages, stored, served, rotations;
     struct session_fetch fetch;
     uint64_t told_size; /* of the head told last on this connection (its Hello's before): the next

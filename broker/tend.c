@@ -15,6 +15,16 @@ can_write(struct broker *broker)
     return kv_commit(&txn) == ERR_OK && err == ERR_OK;
 }
 
+static int64_t
+patience_ms(const struct broker *broker, const struct session *session, const struct member *member)
+{
+    if (member != NULL) {
+        return SESSION_FORGET_MS;
+    }
+    return recover_find_helper(broker, &session->key) != NULL ? SESSION_SILENT_MS
+                                                              : SESSION_STRANGE_MS;
+}
+
 /* A member's present key is kept as long as the broker runs, so that it can be said when it was
  * last heard. One that is nobody's goes soon, or a member that changes its keys all the time would
  * fill the table that all share. */
@@ -27,7 +37,7 @@ is_forgettable(const struct broker *broker, const struct session *session, struc
     if (session->pending_jobs > 0 || (member != NULL && !once && member->state == MEMBER_ACTIVE)) {
         return false;
     }
-    return silent_ms >= (member == NULL ? SESSION_STRANGE_MS : SESSION_FORGET_MS);
+    return silent_ms >= patience_ms(broker, session, member);
 }
 
 /* First found, then removed: the map must not change under the walk. */

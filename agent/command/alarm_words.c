@@ -14,8 +14,10 @@
 static const char *const advices[] = {
     [ALARM_SPLIT_VIEW] = ASK_ADMINISTRATOR,
     [ALARM_REWRITTEN] = ASK_ADMINISTRATOR,
-    [ALARM_ROLLED_BACK] = ASK_ADMINISTRATOR " Perhaps the broker was restored from a backup "
-                                            "without saying so.",
+    [ALARM_ROLLED_BACK] =
+        ASK_ADMINISTRATOR " Perhaps the broker was restored from a backup without saying so, or "
+                          "the network went on without what this machine has; the administrator "
+                          "knows, and the manual says how this machine begins anew.",
     [ALARM_NOT_LOGGED] = ASK_ADMINISTRATOR " Ask the partner by telephone whether it has arrived.",
     [ALARM_FORGED_ENTRY] = ASK_ADMINISTRATOR " Do not act on what was delivered.",
     [ALARM_MISDELIVERED] = "Tell the administrator: others' letters came to us, and ours may go "
@@ -25,8 +27,10 @@ static const char *const advices[] = {
     [ALARM_WITHHELD] = ASK_ADMINISTRATOR " Ask the partner by telephone what is missing.",
     [ALARM_FALSE_KEY] = ASK_ADMINISTRATOR " Send nothing to that organization by other ways of "
                                           "this network.",
-    [ALARM_NOT_OURS] = "If nobody here has moved this organization to another machine, telephone "
-                       "the administrator at once: somebody may hold its keys.",
+    [ALARM_NOT_OURS] =
+        "If nobody here has changed its keys or moved it to another machine, somebody "
+        "has taken this organization's keys: telephone the administrator at once, "
+        "who revokes it and invites it anew with --replace.",
     [ALARM_OTHER_LOG] = ASK_ADMINISTRATOR,
     [ALARM_CLOCK] = "Set this machine's clock right. If it is right, tell the administrator that "
                     "the broker's is not.",

@@ -168,6 +168,16 @@ is_welcome(struct loop *loop)
     return proof.broker_recovering;
 }
 
+/* These keys are a member's no longer: others are, perhaps the ones made here and not yet in use.
+ */
+static bool
+is_replaced(const struct loop *loop)
+{
+    struct agent_link_status status;
+    agent_get_link_status(loop->agent, &status);
+    return status.refused == ERR_UNKNOWN_MEMBER;
+}
+
 static enum err
 take_frames(struct loop *loop)
 {
@@ -183,6 +193,9 @@ take_frames(struct loop *loop)
         if (err != ERR_OK) {
             return ease(loop, err);
         }
+    }
+    if (loop->options->leave_when_refused && is_replaced(loop)) {
+        return ERR_KEY;
     }
     bool welcomed = loop->supervisor.phase == PHASE_CONNECTING && is_welcome(loop);
     return welcomed ? tell(loop, LINK_READY) : ERR_OK;

@@ -1,6 +1,6 @@
 /* Changing keys. Decides which set of keys the broker is asked about, and how each answer is
- * explained. Both sets are on disk until the log has proved which one holds: the broker no longer
- * lets the old ones in once the new ones are logged, so whoever stops in between finds out by
+ * explained. Both sets are on disk until the log has proved which one holds: the broker takes
+ * nothing of the old ones once the new ones are logged, so whoever stops in between finds out by
  * knocking with the one and then with the other. */
 #include "agent/daemon/rotate.h"
 
@@ -111,6 +111,8 @@ take_message(void *context, struct talk *talk, const struct message *message)
         take_welcome(changing, talk, &message->as.welcome);
     } else if (message->kind == MESSAGE_RECEIPTS && !changing->with_next) {
         take_receipts(changing, talk, &message->as.receipts);
+    } else if (message->kind == MESSAGE_ENTRIES) {
+        talk_end(talk, ERR_UNKNOWN_MEMBER); /* what has replaced these keys; so ask with the next */
     } else if (message->kind == MESSAGE_REFUSED) {
         enum err code = message->as.refused.code;
         if (code == ERR_BUSY || code == ERR_QUOTA) {

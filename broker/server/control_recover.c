@@ -55,11 +55,11 @@ control_recover_json(struct broker *broker)
 {
     struct broker_status status;
     broker_get_status(broker, &status);
-    return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o}", "began_at",
-                     json_number(status.recover_began_at), "entries", json_number(status.entries),
-                     "goal", json_number(status.recover_goal), "unheard",
-                     json_number(status.recover_missing), "forked", (int)status.recover_forked,
-                     "missing", gaps_json(broker));
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "began_at", json_number(status.recover_began_at),
+        "entries", json_number(status.entries), "goal", json_number(status.recover_goal), "unheard",
+        json_number(status.recover_missing), "helpers", json_number(status.recover_helpers),
+        "forked", (int)status.recover_forked, "missing", gaps_json(broker));
 }
 
 static json_t *

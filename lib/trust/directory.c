@@ -93,7 +93,7 @@ directory_find_handle(const struct directory *directory, uint64_t handle)
     return NULL;
 }
 
-/* A key that a member has left behind is nobody's: the connection shows the present one or none. */
+/* A key that a member has left behind speaks for nobody. */
 const struct member *
 directory_find_curve(const struct directory *directory, const struct curve_public *key,
                      bool *once_out)
@@ -112,6 +112,20 @@ directory_find_curve(const struct directory *directory, const struct curve_publi
     }
     *once_out = is_once;
     return member;
+}
+
+const struct member *
+directory_find_former_curve(const struct directory *directory, const struct curve_public *key,
+                            uint64_t *replaced_out)
+{
+    const struct key_owner *owner =
+        directory_keys_find(&directory->keys, key->bytes, KEY_MEMBER_CURVE);
+    if (owner == NULL || owner->use != KEY_MEMBER_CURVE ||
+        memcmp(&owner->member->keys.curve, key, sizeof(*key)) == 0) {
+        return NULL;
+    }
+    *replaced_out = owner->replaced_at;
+    return owner->member;
 }
 
 const struct member *

@@ -63,6 +63,11 @@ const struct member *directory_find_handle(const struct directory *directory, ui
  * older invite's is found as well. NULL for a key the member has replaced. */
 const struct member *directory_find_curve(const struct directory *directory,
                                           const struct curve_public *key, bool *once_out);
+/* The member whose CURVE key this was, before the entry at *replaced_out gave it another. NULL for
+ * every key that directory_find_curve knows. */
+const struct member *directory_find_former_curve(const struct directory *directory,
+                                                 const struct curve_public *key,
+                                                 uint64_t *replaced_out);
 const struct member *directory_auditor(const struct directory *directory);
 /* NULL before genesis. */
 const struct statement_genesis *directory_genesis(const struct directory *directory);

@@ -51,6 +51,17 @@ directory_keys_find(const struct directory_keys *keys, const uint8_t *key, enum 
     return map_find(keys->owners, map_key);
 }
 
+void
+directory_keys_replace(struct directory_keys *keys, const struct curve_public *key, uint64_t index)
+{
+    uint8_t map_key[MAP_KEY_BYTES];
+    map_key_of(key->bytes, KEY_MEMBER_CURVE, map_key);
+    struct key_owner *owner = map_find(keys->owners, map_key);
+    if (owner != NULL) {
+        owner->replaced_at = index;
+    }
+}
+
 static bool
 clash(const struct key_claim *a, const struct key_claim *b)
 {

@@ -22,6 +22,8 @@ enum { KEY_BYTES = 32 };
 struct key_owner {
     struct member *member; /* for the network's own keys: the auditor, who came with them */
     enum key_use use;
+    uint64_t replaced_at;   /* index of the entry that took it from its member; meant only while the
+                               member has another */
     struct key_owner *next; /* in the order of claiming, newest first */
 };
 
@@ -41,6 +43,9 @@ void directory_keys_done(struct directory_keys *keys);
 /* NULL when nobody ever had it. X25519 keys are one class: seal and curve never share a key. */
 const struct key_owner *
 directory_keys_find(const struct directory_keys *keys, const uint8_t *key, enum key_use use);
+/* Notes that the entry at `index` gives the member of this CURVE key another one. */
+void
+directory_keys_replace(struct directory_keys *keys, const struct curve_public *key, uint64_t index);
 /* True when `member` (NULL: somebody new) may have all of these: each is new, or its own in the
  * same use, and none appears twice among them. */
 bool directory_keys_free_for(const struct directory_keys *keys, const struct key_claim *claims,

@@ -315,12 +315,14 @@ apply_invite(struct directory *directory, const struct logged *logged)
 }
 
 static enum err
-apply_keys(struct directory *directory, struct member *member, const struct key_set *keys)
+apply_keys(struct directory *directory, struct member *member, const struct key_set *keys,
+           uint64_t index)
 {
     struct key_claim claims[KEY_SET_KEYS];
     claims_of_keys(keys, claims);
     enum err err = directory_keys_claim(&directory->keys, claims, KEY_SET_KEYS, member);
     if (err == ERR_OK) {
+        directory_keys_replace(&directory->keys, &member->keys.curve, index);
         set_keys(member, keys);
     }
     return err;
@@ -331,7 +333,7 @@ apply_join(struct directory *directory, const struct logged *logged)
 {
     const struct statement_join *join = &logged->statement->as.join;
     struct place *place = directory_place(directory, join->org);
-    enum err err = apply_keys(directory, &place->member, &join->keys);
+    enum err err = apply_keys(directory, &place->member, &join->keys, logged->index);
     if (err != ERR_OK) {
         return err;
     }
@@ -360,7 +362,7 @@ apply_rotate(struct directory *directory, const struct logged *logged)
 {
     const struct statement *statement = logged->statement;
     struct place *place = directory_place(directory, statement->author);
-    return apply_keys(directory, &place->member, &statement->as.rotate.keys);
+    return apply_keys(directory, &place->member, &statement->as.rotate.keys, logged->index);
 }
 
 /* The kinds the directory folds; an empty row is a kind that is none of its business. */

@@ -152,6 +152,31 @@ a_hole_is_told_once_for_ever(void **state)
     fake_rig_free(fake);
 }
 
+/* A store put back from an older copy meets every statement that it has lost. Who changes our keys
+ * twice has done two things. */
+static void
+what_is_not_ours_is_told_once_a_loop(void **state)
+{
+    struct fake_rig *fake = fake_rig_new(1);
+    struct rig *rig = &fake->rig;
+    const char *self = rig->fixture.member[CLINIC].identity.org;
+
+    (void)state;
+    for (uint64_t i = 1; i <= 5; i++)
+        raise_alarm(rig, ALARM_NOT_OURS, i, "abcd");
+    raise_alarm(rig, ALARM_NOT_OURS, 6, "ef01");
+    assert_int_equal(status_of(rig).n_alarms, 2);
+    assert_false(status_of(rig).stopped);
+    raise_alarm(rig, ALARM_NOT_OURS, 7, self);
+    raise_alarm(rig, ALARM_NOT_OURS, 8, self);
+    raise_alarm(rig, ALARM_NOT_OURS, 8, self);
+    assert_int_equal(status_of(rig).n_alarms, 4);
+    assert_int_equal(agent_settle_alarms(rig->peer[CLINIC].agent, rig->now), ERR_OK);
+    raise_alarm(rig, ALARM_NOT_OURS, 9, "abcd");
+    assert_int_equal(status_of(rig).n_alarms, 1);
+    fake_rig_free(fake);
+}
+
 static void
 there_is_room_for_so_many(void **state)
 {
@@ -228,6 +253,7 @@ main(void)
         cmocka_unit_test(is_raised_once_while_it_stands),
         cmocka_unit_test(another_log_is_told_once_while_it_stands),
         cmocka_unit_test(a_hole_is_told_once_for_ever),
+        cmocka_unit_test(what_is_not_ours_is_told_once_a_loop),
         cmocka_unit_test(there_is_room_for_so_many),
         cmocka_unit_test(long_proofs_and_words_are_cut),
         cmocka_unit_test(every_kind_has_words),

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "agent/alarm.h"
 #include "broker/broker.h"
 #include "lib/base/secret.h"
 #include "tests/unit/agent/rig.h"
@@ -361,6 +362,118 @@ everybody_agrees_after_a_bad_network(void **state)
         run(seed * 0x9E3779B97F4A7C15ULL, 2 + seed % 2);
 }
 
+/* Somebody with a copy of member 0's keys gives it new ones; the copy's connection is elsewhere. */
+static void
+steal(struct cores *cores, struct key_set *keys)
+{
+    static struct message message;
+    const struct route route = {.bytes = {9}};
+    struct buffer rotate;
+    struct buffer frame = BUFFER_INIT(LIMIT_FRAME_BYTES);
+    struct sign_secret sign;
+    struct seal_secret seal;
+    struct curve_secret curve;
+    const struct fixture *fixture = &cores->rig.fixture;
+
+    sign_new_pair(&keys->sign, &sign);
+    seal_new_pair(&keys->seal, &seal);
+    curve_new_pair(&keys->curve, &curve);
+    fixture_rotate(fixture, 0, keys, &sign, &rotate);
+    message.kind = MESSAGE_SUBMIT;
+    message.as.submit.n = 1;
+    message.as.submit.envelopes[0] = buffer_view(&rotate);
+    assert_int_equal(message_encode(&message, &frame), ERR_OK);
+    assert_int_equal(broker_receive(cores->broker, &fixture->member[0].identity.keys.curve, &route,
+                                    buffer_view(&frame), cores->rig.now),
+                     ERR_OK);
+    tick(cores, cores->rig.now);
+    buffer_done(&frame);
+    buffer_done(&rotate);
+}
+
+static bool
+count_not_ours(void *context, const struct alarm *alarm)
+{
+    unsigned *n = context;
+
+    assert_int_equal(alarm->kind, ALARM_NOT_OURS);
+    (*n)++;
+    return true;
+}
+
+/* Three minutes in which the owner of replaced keys may try as it likes. */
+static unsigned
+alarms_of_replaced(struct cores *cores)
+{
+    struct rig *rig = &cores->rig;
+    struct agent_link_status status;
+    unsigned n = 0;
+
+    rig_up(rig, 0);
+    for (unsigned i = 0; i < 1800; i++) {
+        rig->now.boot_ms += 100;
+        rig->now.wall_ms += 100;
+        rig_move(rig, 0);
+    }
+    agent_get_link_status(rig->peer[0].agent, &status);
+    assert_false(status.ready);
+    assert_int_equal(status.refused, ERR_UNKNOWN_MEMBER);
+    assert_int_equal(status.bad_entries, 0);
+    assert_int_equal(agent_each_alarm(rig->peer[0].agent, count_not_ours, &n), ERR_OK);
+    return n;
+}
+
+/* With a receipted statement not read yet, mail waiting, and something unsent: none of it is called
+ * withheld, and nothing is passed over. */
+static void
+the_owner_of_stolen_keys_is_told_once(void **state)
+{
+    struct cores *cores = cores_new(2);
+    struct rig *rig = &cores->rig;
+    struct agent_link_status before;
+    struct agent_link_status after;
+    struct loop_id loop;
+    struct key_set keys;
+
+    (void)state;
+    rig_settle(rig);
+    (void)rig_start(rig, 0, 1, &loop);
+    rig_settle(rig);
+    rig_down(rig, 0);
+    (void)rig_say(rig, 1, &loop, EVENT_ACCEPT);
+    for (unsigned i = 0; i < 20; i++)
+        rig_move(rig, 1);
+    (void)rig_say(rig, 0, &loop, EVENT_NOTE);
+    agent_get_link_status(rig->peer[0].agent, &before);
+    steal(cores, &keys);
+    assert_int_equal(alarms_of_replaced(cores), 1);
+    agent_get_link_status(rig->peer[0].agent, &after);
+    assert_int_equal(after.cursor, before.cursor);
+    rig_restart(rig, 0);
+    assert_int_equal(alarms_of_replaced(cores), 1);
+    cores_free(cores);
+}
+
+/* Its own change of keys, cut off before it was noted here: no alarm, only no way in. */
+static void
+an_own_change_of_keys_is_no_alarm(void **state)
+{
+    struct cores *cores = cores_new(2);
+    struct rig *rig = &cores->rig;
+    struct identity *identity = &rig->fixture.member[0].identity;
+    struct key_set keys;
+
+    (void)state;
+    rig_settle(rig);
+    rig_down(rig, 0);
+    steal(cores, &keys);
+    identity->next = keys;
+    identity->has_next = true;
+    assert_int_equal(alarms_of_replaced(cores), 0);
+    identity->has_next = false;
+    cores_free(cores);
+}
+
 int
 main(void)
 {
@@ -368,6 +481,8 @@ main(void)
         cmocka_unit_test(one_loop_goes_its_way),
         cmocka_unit_test(nobody_signs_for_an_outcome_unheard),
         cmocka_unit_test(an_outcome_beats_a_cancel),
+        cmocka_unit_test(the_owner_of_stolen_keys_is_told_once),
+        cmocka_unit_test(an_own_change_of_keys_is_no_alarm),
         cmocka_unit_test(everybody_agrees_after_a_bad_network),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -431,7 +431,7 @@ lost_bring_back(struct lost *lost, const size_t order[LOST_MEMBERS])
     for (int round = 0; round < 3 && rig_status(lost->rig).recovering; round++) {
         for (size_t i = 0; i < LOST_MEMBERS; i++) {
             const struct rig_org *org = lost->members[order[i]];
-            if (broker_admits(lost->rig->broker, &org->keys.curve) == ADMIT_KNOWN) {
+            if (broker_admits(lost->rig->broker, &org->keys.curve) != ADMIT_STRANGER) {
                 lost_bring(lost, org);
             }
         }

@@ -333,6 +333,109 @@ test_rotate(void **state)
     }
 }
 
+/* The clinic's keys are replaced behind its back. */
+static void
+steal(struct rig *rig, struct rig_org *thief)
+{
+    CLEANUP(buffer_done) struct buffer rotate = BUFFER_INIT(LIMIT_ENVELOPE_BYTES);
+    rig_org_new(thief, rig->clinic.org);
+    rig_rotate_envelope(rig, &rig->clinic, thief, &rotate);
+    assert_int_equal(rig_submit_as(rig, &rig->clinic, &rotate).result, RECEIPT_ACCEPTED);
+}
+
+/* Replaced keys are told by what, and read, say and count for nothing any more. */
+static void
+test_replaced(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_org thief;
+    struct statement statement;
+    struct envelope envelope;
+    struct rig_loop loop = rig_loop_new(&rig->pantry, &rig->clinic);
+    assert_int_equal(rig_step(rig, &loop, LOOP_SOURCE, EVENT_REQUEST).result, RECEIPT_ACCEPTED);
+    steal(rig, &thief);
+    uint64_t at = rig_status(rig).entries - 1;
+    assert_int_equal(rig_step(rig, &loop, LOOP_SOURCE, EVENT_NOTE).refusal, ERR_READER_KEY);
+    assert_int_equal(broker_admits(rig->broker, &rig->clinic.keys.curve), ADMIT_KNOWN);
+    while (rig_take(rig, &rig->clinic.route)) {
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        rig_hello(rig, &rig->clinic);
+        assert_int_equal(rig_count(rig, &rig->clinic.route), 1);
+        assert_true(rig_take(rig, &rig->clinic.route));
+        assert_int_equal(rig->heard.kind, MESSAGE_ENTRIES);
+        const struct message_entries *told = &rig->heard.as.entries;
+        assert_true(told->n == 1 && told->entries[0].index == at && told->proved.present);
+        assert_int_equal(envelope_decode(told->entries[0].envelope, &envelope), ERR_OK);
+        assert_int_equal(statement_decode(envelope.statement, &statement), ERR_OK);
+        assert_int_equal(statement.kind, STATEMENT_ROTATE);
+    }
+    rig_fetch(rig, &rig->clinic, 0, 100000, false);
+    rig_expect_only_refused(rig, &rig->clinic.route, ERR_UNKNOWN_MEMBER);
+    rig->said.kind = MESSAGE_PING;
+    rig->said.as.ping = (struct message_ping){.nonce = 1};
+    rig_send(rig, &rig->clinic.keys.curve, &rig->clinic.route, &rig->said);
+    rig_expect_only_refused(rig, &rig->clinic.route, ERR_UNKNOWN_MEMBER);
+    CLEANUP(buffer_done) struct buffer late = BUFFER_INIT(LIMIT_ENVELOPE_BYTES);
+    statement = rig_statement(rig, &loop, LOOP_TARGET, EVENT_ACCEPT);
+    (void)rig_seal(rig, &statement, 10, &rig->clinic, &late);
+    rig_submit_only(rig, &rig->clinic.keys.curve, &rig->clinic.route, &late, 1);
+    rig_expect_only_refused(rig, &rig->clinic.route, ERR_UNKNOWN_MEMBER);
+    assert_false(broker_is_online(rig->broker, rig->clinic.org, rig->now));
+    assert_int_equal(rig_revoke(rig, rig->clinic.org).result, RECEIPT_ACCEPTED);
+    rig_hello(rig, &rig->clinic);
+    rig_expect_only_refused(rig, &rig->clinic.route, ERR_REVOKED);
+}
+
+/* Who waits for news hears at once that there is something wrong. */
+static void
+test_replaced_while_waiting(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_org thief;
+    while (rig_take(rig, &rig->clinic.route)) {
+    }
+    rig_fetch(rig, &rig->clinic, rig_status(rig).entries, 100000, false);
+    CLEANUP(buffer_done) struct buffer rotate = BUFFER_INIT(LIMIT_ENVELOPE_BYTES);
+    rig_org_new(&thief, rig->clinic.org);
+    rig_rotate_envelope(rig, &rig->clinic, &thief, &rotate);
+    rig_submit_only(rig, &rig->clinic.keys.curve, &rig->clinic.route, &rotate, 1);
+    rig_turn(rig);
+    bool refused = false;
+    while (rig_take(rig, &rig->clinic.route)) {
+        assert_int_not_equal(rig->heard.kind, MESSAGE_ENTRIES);
+        refused |= rig->heard.kind == MESSAGE_REFUSED &&
+                   rig->heard.as.refused.code == ERR_UNKNOWN_MEMBER &&
+                   rig->heard.as.refused.retry_ms > 0;
+    }
+    assert_true(refused);
+}
+
+/* A member may have replaced keys without end; only a few of them hold a place at a time. */
+static void
+test_replaced_are_few(void **state)
+{
+    enum { KEYS = 8, PLACES = 4 };
+    struct rig *rig = *state;
+    struct rig_org old[KEYS];
+    unsigned n = 0;
+    for (unsigned i = 0; i < KEYS; i++) {
+        struct rig_org next;
+        old[i] = rig->clinic;
+        steal(rig, &next);
+        rig->clinic = next;
+    }
+    rig_reopen(rig); /* no sessions */
+    for (unsigned i = 0; i < KEYS; i++) {
+        rig_hello(rig, &old[i]);
+        n += rig_take(rig, &old[i].route);
+    }
+    assert_int_equal(n, PLACES);
+    rig_hello(rig, &rig->clinic);
+    assert_true(rig_take(rig, &rig->clinic.route));
+    assert_int_equal(rig->heard.kind, MESSAGE_WELCOME);
+}
+
 /* Another member sends a member's bytes: to the log they are that member's, and it gets nothing for
  * them. */
 static void
@@ -369,6 +472,9 @@ main(void)
         RIG_TEST(test_revoked),
         RIG_TEST(test_return_after_revocation),
         RIG_TEST(test_rotate),
+        RIG_TEST(test_replaced),
+        RIG_TEST(test_replaced_while_waiting),
+        RIG_TEST(test_replaced_are_few),
         RIG_TEST(test_replay_by_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "broker/hole.h"
+#include "broker/hole_search.h"
 #include "broker/state.h"
 #include "tests/unit/broker/lost.h"
 
@@ -87,9 +88,10 @@ struct turn {
     size_t n;
 };
 
-/* Requests, one frame each, in one turn; then all know the head. */
+/* Requests, one frame each, in one turn; then all know the head. Turned: the last one was written
+ * first. */
 static void
-run_turn(struct lost *lost, const size_t *sources, size_t n, struct turn *turn)
+run_turn_as(struct lost *lost, const size_t *sources, size_t n, bool turned, struct turn *turn)
 {
     struct rig *rig = lost->rig;
     uint64_t before = rig_status(rig).entries;
@@ -100,7 +102,7 @@ run_turn(struct lost *lost, const size_t *sources, size_t n, struct turn *turn)
         struct rig_loop *loop = &turn->loops[turn->n];
         *loop = rig_loop_new(author, lost->members[(source + 1) % LOST_MEMBERS]);
         struct statement statement = rig_statement(rig, loop, LOOP_SOURCE, EVENT_REQUEST);
-        statement.authored_ms += (int64_t)turn->n;
+        statement.authored_ms += (int64_t)((turn->n + (turned ? 1 : 0)) % n);
         struct digest id = rig_seal(rig, &statement, 100, author, &envelope);
         rig_submit_only(rig, &author->keys.curve, &author->route, &envelope, 1);
         rig_took(loop, LOOP_SOURCE, &id, EVENT_REQUEST);
@@ -112,6 +114,12 @@ run_turn(struct lost *lost, const size_t *sources, size_t n, struct turn *turn)
     }
     lost_forget_frames(lost);
     lost_read(lost);
+}
+
+static void
+run_turn(struct lost *lost, const size_t *sources, size_t n, struct turn *turn)
+{
+    run_turn_as(lost, sources, n, false, turn);
 }
 
 /* --- */
@@ -213,6 +221,24 @@ test_unrelated(void **state)
     tend_until_whole(lost);
     lost_expect_whole(lost);
     assert_int_equal(hole_count(rig->broker), 0);
+    free(turn);
+}
+
+/* What somebody holds behind the hole is not taken to be in it: else a long one would be filled
+ * from the wrong end. */
+static void
+test_held_behind(void **state)
+{
+    static const size_t sources[HOLE_FREE_MAX + 2] = {0};
+    struct lost *lost = *state;
+    struct turn *turn = calloc(1, sizeof(*turn));
+    assert_non_null(turn);
+    uint64_t first = lost->n;
+    run_turn_as(lost, sources, ARRAY_LEN(sources), true, turn);
+    restore_with_hole(lost, first, lost->n - 1);
+    say_all_again(lost, first, lost->n);
+    tend_until_whole(lost);
+    lost_expect_whole(lost);
     free(turn);
 }
 
@@ -348,6 +374,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_in_one_turn, lost_start, lost_stop),
         cmocka_unit_test_setup_teardown(test_two_holes, lost_start, lost_stop),
         cmocka_unit_test_setup_teardown(test_unrelated, lost_start, lost_stop),
+        cmocka_unit_test_setup_teardown(test_held_behind, lost_start, lost_stop),
         cmocka_unit_test_setup_teardown(test_other_words, lost_start, lost_stop),
         cmocka_unit_test_setup_teardown(test_nothing_signed, lost_start, lost_stop),
         cmocka_unit_test_setup_teardown(test_restart, lost_start, lost_stop),

@@ -150,6 +150,33 @@ rotation_needs_the_present_key(void **state)
 }
 
 static void
+a_replaced_key_is_remembered_with_what_replaced_it(void **state)
+{
+    (void)state;
+    CLEANUP(network_done) struct network network;
+    const struct curve_public *old = &fixture_who(PANTRY)->keys.curve;
+    uint64_t at = 0;
+    start_joined(&network);
+    assert_null(directory_find_former_curve(network.directory, old, &at));
+    assert_ok(say(&network, fixture_rotate(PANTRY, SHELTER)));
+    const struct member *member = directory_find(network.directory, "elm-pantry");
+    uint64_t first = network.next - 1;
+    assert_ptr_equal(directory_find_former_curve(network.directory, old, &at), member);
+    assert_int_equal(at, first);
+    assert_null(directory_find_former_curve(network.directory, &member->keys.curve, &at));
+    struct statement again = fixture_rotate(PANTRY, 23);
+    again.author_key = member->key_id;
+    assert_ok(say(&network, again));
+    assert_ptr_equal(directory_find_former_curve(network.directory, old, &at), member);
+    assert_int_equal(at, first); /* not the last change: the one that concerned this key */
+    /* One-time keys and strangers' never were a member's own. */
+    assert_null(
+        directory_find_former_curve(network.directory, &fixture_who(ONCE)->keys.curve, &at));
+    assert_null(
+        directory_find_former_curve(network.directory, &fixture_who(CLINIC)->keys.curve, &at));
+}
+
+static void
 rotation_may_keep_a_key(void **state)
 {
     (void)state;
@@ -226,6 +253,7 @@ main(void)
         cmocka_unit_test(keys_have_one_owner),
         cmocka_unit_test(lost_machine_gets_new_keys),
         cmocka_unit_test(rotation_needs_the_present_key),
+        cmocka_unit_test(a_replaced_key_is_remembered_with_what_replaced_it),
         cmocka_unit_test(rotation_may_keep_a_key),
         cmocka_unit_test(signers),
         cmocka_unit_test(unknown_and_network_keys_are_nobody_s),
