@@ -17,11 +17,22 @@ struct admin_options {
     bool json;
     const char *name, *endpoint, *listen, *auditor; /* init; name also invite */
     bool quick_passphrase;
-    const char *out; /* invite */
+    const char *out; /* invite, evidence */
     int64_t expires_h;
     bool replace;
     const char *reason; /* revoke */
     bool yes;
+    bool go_on;                                     /* recover */
+    const char *copy;                               /* verify, checkpoint, evidence, loops */
+    const char *since;                              /* verify */
+    int64_t threads;                                /* verify */
+    bool without_sealed;                            /* export */
+    const char *svg;                                /* evidence; out also */
+    const char *org, *state, *verdict, *older_than; /* loops */
+    bool open, csv, facts;
+    int64_t limit, silent_days, undelivered_hours;
+    const char *auditor_key; /* loops */
+    bool events;             /* members */
 };
 
 struct admin {

@@ -160,6 +160,9 @@ cmd_members(struct admin *admin)
 {
     struct complaint complaint = {.text = ""};
     json_auto_t *answer = NULL;
+    if (admin->options.events) {
+        return cmd_events(admin);
+    }
     enum err err = talk_ask(admin, "members", TALK_PATIENCE_MS, &answer, &complaint);
     if (err == ERR_OK && admin->options.json) {
         return talk_print_json(admin, json_incref(answer));

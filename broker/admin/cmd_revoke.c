@@ -1,11 +1,14 @@
 /* refloop-admin revoke. Decides that a person confirms it by typing the organization's id, and says
- * what it means: it cannot be taken back, only followed by a new invite. */
+ * what it means: it cannot be taken back, only followed by a new invite; and which referrals now
+ * wait for somebody who cannot answer. */
 #include "broker/admin/cmd.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "broker/admin/inspect.h"
+#include "broker/admin/loops.h"
 #include "broker/admin/network.h"
 #include "broker/admin/say.h"
 #include "broker/admin/talk.h"
@@ -113,9 +116,23 @@ revoke_member(const struct admin *admin, json_t *members, json_t **receipt_out,
     return err == ERR_OK ? submit(admin, org, receipt_out, complaint) : err;
 }
 
+/* ---- what is open with it ---- */
+
+/* The revocation stands, whatever comes of this; ERR_OK means `loops` is filled. */
+static enum err
+find_open_loops(const struct admin *admin, struct loops *loops)
+{
+    CLEANUP(audit_closep) struct audit *audit = NULL;
+    const struct audit_loops_options options = {.now_ms = clock_now().wall_ms};
+    const struct loops_choice choice = {.org = admin->words[0], .only_open = true};
+    enum err err = audit_open(admin->home, NULL, &audit, NULL);
+    return err == ERR_OK ? loops_gather(audit, &options, &choice, loops) : err;
+}
+
 static void
 print_revoked(const struct admin *admin, const json_t *member, const json_t *receipt)
 {
+    CLEANUP(loops_done) struct loops loops = {.n_rows = 0};
     const char *org = admin->words[0];
     bool was_invited = strcmp(fields_text(member, "state"), "invited") == 0;
     say_line(stdout, "%s (%s) is revoked from entry %llu of the log on.", org,
@@ -125,18 +142,31 @@ print_revoked(const struct admin *admin, const json_t *member, const json_t *rec
     } else {
         say_line(stdout, "Its next message is refused, also on a connection that is open now, and "
                          "it is told so.");
-        say_line(stdout, "Referrals that are open with it stay open: the other side lists them "
-                         "with");
-        say_line(stdout, "  refloop list --open");
-        say_line(stdout, "and can withdraw or void them there.");
+    }
+    if (find_open_loops(admin, &loops) == ERR_OK) {
+        loops_print_ending(&loops, org, stdout);
+    } else {
+        say_line(stdout,
+                 "Which referrals are open with it could not be read; try: refloop-admin "
+                 "loops --open --org %s",
+                 org);
     }
     say_line(stdout, "It comes back only with: refloop-admin invite %s --name NAME --replace", org);
 }
 
 static json_t *
+open_loops_json(const struct admin *admin)
+{
+    CLEANUP(loops_done) struct loops loops = {.n_rows = 0};
+    return find_open_loops(admin, &loops) == ERR_OK ? loops_ending_json(&loops, admin->words[0])
+                                                    : json_null();
+}
+
+static json_t *
 revoked_json(const struct admin *admin, json_t *receipt)
 {
-    return json_pack("{s:b, s:s, s:O}", "ok", 1, "org", admin->words[0], "receipt", receipt);
+    return json_pack("{s:b, s:s, s:O, s:o}", "ok", 1, "org", admin->words[0], "receipt", receipt,
+                     "open_loops", open_loops_json(admin));
 }
 
 int

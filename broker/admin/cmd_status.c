@@ -1,4 +1,4 @@
-/* refloop-admin status and check. Decides which sentences tell an operator that all is well, or
+/* refloop-admin status. Decides which sentences tell an operator that all is well, or
  * what is not; the numbers are the broker's. */
 #include "broker/admin/cmd.h"
 
@@ -75,6 +75,34 @@ print_log(const json_t *status, FILE *out)
 }
 
 static void
+print_witnesses(const json_t *status, FILE *out)
+{
+    const json_t *witnesses = json_object_get(status, "witnesses");
+    unsigned long long checkpoint = number(status, "checkpoint_size");
+    unsigned long long size = number(witnesses, "size");
+    uint64_t members = fields_count(witnesses, "members");
+    int64_t since_ms = 0;
+    char since[CLOCK_TEXT_BYTES] = "before the start";
+    if (checkpoint == 0) {
+        return;
+    }
+    if (!json_is_object(witnesses)) {
+        say_line(out, "Its head is signed for %llu entr%s; no member was asked to cosign it yet.",
+                 checkpoint, checkpoint == 1 ? "y" : "ies");
+        return;
+    }
+    if (fields_time(witnesses, "since", &since_ms)) {
+        say_time(since_ms, since);
+    }
+    say_line(out,
+             "Its head is signed for %llu entr%s; cosigned by %llu of %llu member%s at %llu "
+             "entr%s, asked since %s.",
+             checkpoint, checkpoint == 1 ? "y" : "ies", number(witnesses, "cosigned"),
+             (unsigned long long)members, say_plural(members), size, size == 1 ? "y" : "ies",
+             since);
+}
+
+static void
 print_disk(const json_t *status, FILE *out)
 {
     unsigned long long fill = number(status, "fill_percent");
@@ -134,9 +162,14 @@ print_refused(const json_t *status, FILE *out)
 void
 cmd_print_status(const json_t *status, const json_t *members, FILE *out)
 {
+    const json_t *recovery = json_object_get(status, "recovery");
+    if (json_is_object(recovery)) {
+        cmd_print_recovery(recovery, out);
+    }
     print_network(status, out);
     print_members(status, members, out);
     print_log(status, out);
+    print_witnesses(status, out);
     print_disk(status, out);
     print_refused(status, out);
 }
@@ -158,23 +191,5 @@ cmd_status(struct admin *admin)
         return talk_fail(admin, err, complaint.text);
     }
     cmd_print_status(status, members, stdout);
-    return ADMIN_EXIT_DONE;
-}
-
-int
-cmd_check(struct admin *admin)
-{
-    struct complaint complaint = {.text = ""};
-    json_auto_t *answer = NULL;
-    enum err err = talk_ask(admin, "check", TALK_LONG_PATIENCE_MS, &answer, &complaint);
-    if (err != ERR_OK) {
-        return talk_fail(admin, err, complaint.text);
-    }
-    if (admin->options.json) {
-        return talk_print_json(admin, json_incref(answer));
-    }
-    say_line(stdout, "Yes: what is stored agrees with the log (%llu entr%s, %llu loop%s).",
-             number(answer, "entries"), number(answer, "entries") == 1 ? "y" : "ies",
-             number(answer, "loops"), say_plural(fields_count(answer, "loops")));
     return ADMIN_EXIT_DONE;
 }

@@ -10,14 +10,22 @@
 #include "broker/admin/talk.h"
 #include "lib/edge/daemon.h"
 
-enum { EXPIRES_DEFAULT_H = 72, EXPIRES_MAX_H = 24 * 366, PROGRAM_NAME_BYTES = 64 };
+enum {
+    EXPIRES_DEFAULT_H = 72,
+    EXPIRES_MAX_H = 24 * 366,
+    PROGRAM_NAME_BYTES = 64,
+    THREADS_MAX = 64,
+    LIMIT_MAX = 100000000,
+    DAYS_MAX = 3650,
+    HOURS_MAX = 24 * DAYS_MAX,
+};
 
 #define FIELD(name) offsetof(struct admin_options, name)
 static const struct args_option all_options[] = {
     {"home", 0, ARGS_TEXT, "DIR", "the broker's home; else REFLOOP_HOME,\nelse " DAEMON_BROKER_HOME,
      FIELD(home), 0, 0},
     {"passphrase-file", 0, ARGS_TEXT, "FILE",
-     "read the root key's passphrase from a private file;\n"
+     "read the passphrase from a private file;\n"
      "- is standard input (default: ask on the terminal)",
      FIELD(passphrase_file), 0, 0},
     {"root-key", 0, ARGS_TEXT, "FILE", "where the root key is (default: HOME/root.key)",
@@ -36,14 +44,48 @@ static const struct args_option all_options[] = {
      0},
     {"expires-h", 0, ARGS_INTEGER, "HOURS", "how long the invite works (default: 72)",
      FIELD(expires_h), 0, EXPIRES_MAX_H},
-    {"out", 0, ARGS_TEXT, "FILE", "where the invite goes (default: ORG.token);\n- prints it",
-     FIELD(out), 0, 0},
+    {"out", 0, ARGS_TEXT, "FILE",
+     "where it goes: a new file (default: ORG.token, or\nloop-ID.evidence)", FIELD(out), 0, 0},
     {"replace", 0, ARGS_FLAG, NULL,
      "for a member that must join anew: its machine was\nlost, or it was revoked", FIELD(replace),
      0, 0},
     {"reason", 0, ARGS_TEXT, "TEXT", "why; every member can read it, so it names no person",
      FIELD(reason), 0, 0},
     {"yes", 0, ARGS_FLAG, NULL, "do not ask", FIELD(yes), 0, 0},
+    {"copy", 0, ARGS_TEXT, "DIR", "look into a backup or an exported copy instead of\nthe home",
+     FIELD(copy), 0, 0},
+    {"since", 0, ARGS_TEXT, "FILE",
+     "check only what came after this checkpoint: a file\nprinted by 'checkpoint', or one of a "
+     "copy",
+     FIELD(since), 0, 0},
+    {"threads", 0, ARGS_INTEGER, "N", "work with so many threads (default: one per processor)",
+     FIELD(threads), 1, THREADS_MAX},
+    {"without-sealed", 0, ARGS_FLAG, NULL, "leave out everything that is sealed",
+     FIELD(without_sealed), 0, 0},
+    {"svg", 0, ARGS_TEXT, "FILE", "draw the loop as a picture too", FIELD(svg), 0, 0},
+    {"org", 0, ARGS_TEXT, "ORG", "only those from or to this organization", FIELD(org), 0, 0},
+    {"state", 0, ARGS_TEXT, "STATE", "only those in this state, as in accepted", FIELD(state), 0,
+     0},
+    {"verdict", 0, ARGS_TEXT, "VERDICT", "only those with this verdict, as in half-closed",
+     FIELD(verdict), 0, 0},
+    {"older-than", 0, ARGS_TEXT, "AGE", "only those in their state for longer: 36h, 5d, 2w",
+     FIELD(older_than), 0, 0},
+    {"open", 0, ARGS_FLAG, NULL, "only those that are not closed and not void", FIELD(open), 0, 0},
+    {"csv", 0, ARGS_FLAG, NULL, "print CSV for a spreadsheet", FIELD(csv), 0, 0},
+    {"facts", 0, ARGS_FLAG, NULL,
+     "show the coded facts too: category, reason, outcome;\nneeds the auditor's key", FIELD(facts),
+     0, 0},
+    {"limit", 0, ARGS_INTEGER, "N", "print at most so many", FIELD(limit), 1, LIMIT_MAX},
+    {"silent-days", 0, ARGS_INTEGER, "N",
+     "silent after so many days without a word (default:\nby state and priority, see the manual)",
+     FIELD(silent_days), 1, DAYS_MAX},
+    {"undelivered-hours", 0, ARGS_INTEGER, "N", "broken after so many hours (default: 24)",
+     FIELD(undelivered_hours), 1, HOURS_MAX},
+    {"auditor-key", 0, ARGS_TEXT, "FILE",
+     "where the auditor's key is (default:\nHOME/keys/auditor.key)", FIELD(auditor_key), 0, 0},
+    {"events", 0, ARGS_FLAG, NULL, "list what happened to members and their keys, from the log",
+     FIELD(events), 0, 0},
+    {"go-on", 0, ARGS_FLAG, NULL, "do not wait for the members not heard", FIELD(go_on), 0, 0},
 };
 #undef FIELD
 static const char shared_options[] = "home passphrase-file root-key json";
@@ -54,30 +96,60 @@ static const struct command {
     const char *help;    /* one line */
     const char *details; /* more of it */
     const char *options; /* names of its own, blank-separated */
-    size_t n_words;      /* that it needs */
+    const char *missing; /* asked when the word it needs is not there; NULL: it needs none */
     int (*run)(struct admin *admin);
 } commands[] = {
     {"init", "--name NAME --endpoint tcp://HOST:PORT [options]", "found a network",
      "Makes the network's root key, wrapped under a passphrase, the broker's keys and\n"
      "its configuration in the home directory. The broker need not be running.",
-     "name endpoint listen auditor quick-passphrase", 0, cmd_init},
+     "name endpoint listen auditor quick-passphrase", NULL, cmd_init},
     {"invite", "ORG --name NAME [options]", "let an organization in",
      "Writes a token with which one agent can join as ORG, once. ORG is the short id\n"
      "of the organization: a-z, 0-9 and inner hyphens, as in elm-pantry.",
-     "name expires-h out replace", 1, cmd_invite},
+     "name expires-h out replace", "which organization?", cmd_invite},
     {"members", "[options]", "list the organizations",
-     "Who is in the network, since when, and who is online.", "", 0, cmd_members},
+     "Who is in the network, since when, and who is online. With --events the history:\n"
+     "who joined, changed keys, was revoked or invited anew.",
+     "events", NULL, cmd_members},
     {"revoke", "ORG --reason TEXT [options]", "end an organization's access",
      "From the moment it is logged the broker refuses every message of ORG's keys.\n"
-     "Open referrals with it stay open and are listed as open by the other side.",
-     "reason yes", 1, cmd_revoke},
+     "Open referrals with it stay open; they are listed, for the other sides to end.",
+     "reason yes", "which organization?", cmd_revoke},
     {"status", "[options]", "how the broker is doing",
-     "What the broker has taken and refused since it started, and who is online.", "", 0,
+     "What the broker has taken and refused since it started, and who is online.", "", NULL,
      cmd_status},
-    {"check", "[options]", "compare the broker's store with its log",
-     "Folds the whole log afresh, checks every signature in it, and compares the\n"
-     "result with what is stored. The broker answers nobody meanwhile.",
-     "", 0, cmd_check},
+    {"verify", "[options]", "check the whole log, and say yes or no",
+     "Reads the store of the home, or a copy, and checks the tree, every signature, the\n"
+     "keys of that time, every step of every loop, and all that is stored beside them.\n"
+     "The broker may run and is not disturbed.",
+     "copy since threads", NULL, cmd_verify},
+    {"checkpoint", "[options]", "print the log's newest cosigned checkpoint",
+     "As a signed note: for 'verify --since', and to be compared by hand with what\n"
+     "members have. The last one signed while no member has cosigned any.",
+     "copy", NULL, cmd_checkpoint},
+    {"backup", "DIR [options]", "copy the store, to restore the broker from",
+     "Into a new directory, while the broker runs; read back before it counts. The keys\n"
+     "are not in it.",
+     "", "into which new directory?", cmd_backup},
+    {"export", "DIR [options]", "copy the log for whoever is to look at it",
+     "Into a new directory, while the broker runs. Needs no broker to be read: verify,\n"
+     "loops, evidence and checkpoint take it with --copy DIR.",
+     "without-sealed", "into which new directory?", cmd_export},
+    {"evidence", "LOOP [options]", "prove one loop to an outsider",
+     "Writes one file with every statement of the loop and what proves it, without\n"
+     "person data; 'refloop-verify' checks it without network, broker or account.\n"
+     "LOOP is a loop's id, or its first four or more digits.",
+     "out svg copy", "which loop?", cmd_evidence},
+    {"loops", "[options]", "list the loops, those in trouble first",
+     "Each with a verdict: half-closed, silent, broken, overdue, open, closed-met,\n"
+     "closed-unmet or void; who must act, and since when. Shows no person.",
+     "org state verdict older-than open limit csv facts copy auditor-key silent-days "
+     "undelivered-hours",
+     NULL, cmd_loops},
+    {"recover", "[options]", "what a restored broker waits for",
+     "After a backup was restored the members bring back what it lacks. Shows how far\n"
+     "that is, and who has been heard; --go-on gives up those who cannot come.",
+     "go-on yes", NULL, cmd_recover},
 };
 
 static const struct command *
@@ -160,12 +232,13 @@ run_command(const struct command *command, const struct admin_options *shared, b
     }
     admin.words = argv + first;
     admin.n_words = (size_t)(argc - first);
-    if (admin.n_words < command->n_words) {
-        return args_usage_error(&program, "which organization?");
+    size_t n_wanted = command->missing != NULL ? 1 : 0;
+    if (admin.n_words < n_wanted) {
+        return args_usage_error(&program, "%s", command->missing);
     }
-    if (admin.n_words > command->n_words) {
+    if (admin.n_words > n_wanted) {
         return args_usage_error(&program, "'%s' is too much (a text of several words needs quotes)",
-                                admin.words[command->n_words]);
+                                admin.words[n_wanted]);
     }
     return run_at_home(command, &admin);
 }
@@ -197,7 +270,7 @@ commands_run(int argc, char **argv, bool memory_locked)
     const struct args_program program = {
         .name = "refloop-admin",
         .usage = "[options] COMMAND",
-        .description = "Founds a refloop network and looks after its members.",
+        .description = "Founds a refloop network, looks after its members, and audits its log.",
         .epilogue = buffer_err(&epilogue) == ERR_OK ? (const char *)epilogue.data : NULL,
         .options = options,
         .n_options = pick_options("", options),

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "lib/base/text.h"
@@ -44,6 +45,23 @@ say_time(int64_t wall_ms, char out[CLOCK_TEXT_BYTES])
         strftime(out, CLOCK_TEXT_BYTES, "%Y-%m-%d %H:%M", &local) == 0) {
         clock_format_utc(wall_ms, out);
     }
+}
+
+const char *
+say_count(uint64_t n, char out[SAY_COUNT_BYTES])
+{
+    char digits[SAY_COUNT_BYTES];
+    size_t at = 0;
+    (void)text_format(digits, sizeof(digits), "%llu", (unsigned long long)n);
+    size_t len = strlen(digits);
+    for (size_t i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0) {
+            out[at++] = ',';
+        }
+        out[at++] = digits[i];
+    }
+    out[at] = '\0';
+    return out;
 }
 
 const char *

@@ -12,6 +12,9 @@
 void say_line(FILE *out, const char *format, ...) PRINTF_LIKE(2, 3);
 /* "2026-11-21 09:30" by the clock on the wall here. */
 void say_time(int64_t wall_ms, char out[CLOCK_TEXT_BYTES]);
+/* "1,204,331". */
+enum { SAY_COUNT_BYTES = 32 };
+const char *say_count(uint64_t n, char out[SAY_COUNT_BYTES]);
 /* "s" unless n is 1. */
 const char *say_plural(uint64_t n);
 

@@ -1,8 +1,9 @@
-/* The root key of this call's network, unlocked for one statement. */
+/* The keys of this call's network: the root's, unlocked for one statement, and the auditor's. */
 #ifndef REFLOOP_BROKER_ADMIN_UNLOCK_H
 #define REFLOOP_BROKER_ADMIN_UNLOCK_H
 
 #include "broker/admin/admin.h"
+#include "broker/admin/auditor_key.h"
 #include "broker/admin/root_key.h"
 
 /* Where init puts it, and where it is looked for: --root-key, else HOME/root.key. */
@@ -13,5 +14,9 @@ void unlock_warn(const struct admin *admin);
 /* Asks for the passphrase and opens the key; it must be that of `network`. */
 enum err unlock_root(const struct admin *admin, const struct network_id *network,
                      struct root_key *key_out, struct complaint *complaint) MUST_CHECK;
+/* Asks for the passphrase and opens the auditor's key: --auditor-key, else HOME/keys/auditor.key.
+ */
+enum err unlock_auditor(const struct admin *admin, const struct statement_genesis *genesis,
+                        struct auditor_key *key_out, struct complaint *complaint) MUST_CHECK;
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "broker/admin/auditor_key.h"
 #include "broker/admin/network.h"
 #include "lib/base/secret.h"
 #include "lib/trust/directory.h"
@@ -152,6 +153,46 @@ test_auditor_keys_open(void **state)
                         &network.genesis.auditor.seal, SEAL_PUBLIC_BYTES);
 }
 
+/* What is sealed to the auditor of the genesis opens with it; another network's is told. */
+static void
+test_auditor_key(void **state)
+{
+    (void)state;
+    CLEANUP(place_done) struct place place;
+    CLEANUP(found_done) struct found found = {0};
+    CLEANUP(auditor_key_done) struct auditor_key key = {0};
+    CLEANUP(network_done) struct network network = {0};
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(KEY_FILE_TEXT_MAX);
+    CLEANUP(buffer_wipe) struct buffer content = BUFFER_INIT(64);
+    struct seal_compartment sealed;
+    struct complaint complaint = {0};
+    char path[FILE_PATH_MAX];
+    place_init(&place);
+    assert_int_equal(found_all(&place, &found, &complaint), ERR_OK);
+    assert_int_equal(file_path(path, place.home, "keys/auditor.key"), ERR_OK);
+    assert_int_equal(file_read_secret(path, &text), ERR_OK);
+    assert_int_equal(network_load(place.home, &network, &complaint), ERR_OK);
+    struct statement_genesis *genesis = &network.genesis;
+    assert_int_equal(
+        auditor_key_open(buffer_view(&text), bytes_of_text("wrong horse"), genesis, &key), ERR_KEY);
+    assert_int_equal(auditor_key_open(buffer_view(&text), bytes_of_text(passphrase), genesis, &key),
+                     ERR_OK);
+    struct key_id id = key_set_id(&genesis->auditor);
+    assert_memory_equal(&key.id, &id, sizeof(id));
+    struct bytes nothing = bytes_of(NULL, 0);
+    assert_int_equal(
+        seal_make(bytes_of_text("{}"), nothing, SEAL_1K, &genesis->auditor.seal, 1, &sealed),
+        ERR_OK);
+    assert_int_equal(seal_open(&sealed, 0, nothing, &key.public_key, key.secret, &content), ERR_OK);
+    seal_done(&sealed);
+    genesis->auditor.seal.bytes[0] ^= 1;
+    struct auditor_key other = {0};
+    assert_int_equal(
+        auditor_key_open(buffer_view(&text), bytes_of_text(passphrase), genesis, &other),
+        ERR_WRONG_NETWORK);
+    assert_null(other.secret);
+}
+
 static void
 test_never_twice(void **state)
 {
@@ -256,6 +297,7 @@ main(void)
         cmocka_unit_test(test_home_is_complete),
         cmocka_unit_test(test_directory_takes_the_genesis),
         cmocka_unit_test(test_auditor_keys_open),
+        cmocka_unit_test(test_auditor_key),
         cmocka_unit_test(test_never_twice),
         cmocka_unit_test(test_stray_root_key_is_kept),
         cmocka_unit_test(test_failure_takes_all_back),

@@ -46,7 +46,15 @@ static const char status_text[] =
     "\"log_time\":\"2026-11-21T09:30:00Z\",\"members_online\":1,\"read_only\":false,"
     "\"fill_percent\":2,\"accepted\":110,\"superseded\":1,\"duplicates\":3,"
     "\"refused\":{\"wrong-state\":3,\"revoked\":1,\"brand-new\":2},\"handshakes_refused\":1,"
-    "\"dropped\":0}";
+    "\"dropped\":0,\"checkpoint_size\":120,\"witnesses\":{\"size\":112,\"cosigned\":1,"
+    "\"members\":2,\"since\":\"2026-11-21T09:29:00Z\"},\"recovery\":null}";
+
+static const char recover_text[] =
+    "{\"ok\":true,\"entries\":120,\"recovery\":{\"began_at\":100,\"entries\":120,"
+    "\"goal\":130,\"unheard\":1,\"helpers\":2,\"forked\":false,\"missing\":[{\"first\":120,\"last\":120},"
+    "{\"first\":122,\"last\":129}]},\"members\":["
+    "{\"org\":\"elm-pantry\",\"name\":\"Elm Pantry\",\"online\":true,\"heard\":true},"
+    "{\"org\":\"oak-clinic\",\"name\":\"Oak Clinic\",\"online\":false,\"heard\":false}]}";
 
 static void
 free_text(char **text)
@@ -173,6 +181,8 @@ test_status(void **state)
         "2026-11-21 09:30",
         "110 statements were accepted, 1 of them crossed",
         "The store is 2 % full.",
+        "signed for 120 entries; cosigned by 1 of 2 members at 112 entries,",
+        "asked since 2026-11-21 09:29.",
         "3  wrong-state: the loop's state does not allow this step",
         "1  revoked: ",
         "2  brand-new: a reason this version",
@@ -202,6 +212,84 @@ test_status_of_a_sick_broker(void **state)
     assert_non_null(strstr(page, "No statement or message was refused"));
 }
 
+static char *
+recover_page(json_t *answer)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    assert_non_null(out);
+    cmd_print_recover(answer, out);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static void
+test_recover(void **state)
+{
+    (void)state;
+    static const char *const said[] = {
+        "RESTORED FROM AN OLD COPY of 100 entries",
+        "120 of 130 entries again",
+        "\n  entry 120\n  entries 122 to 129\n",
+        "waits for 1 member to connect",
+        "2 connections by keys this copy does not know yet are helping.",
+        "see that their agents run",
+        "Not heard yet:\n  oak-clinic (Oak Clinic), offline\n",
+        "Heard:\n  elm-pantry (Elm Pantry)\n",
+    };
+    json_auto_t *answer = json_loads(recover_text, 0, NULL);
+    CLEANUP(free_text) char *page = recover_page(answer);
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+        assert_non_null(strstr(page, said[i]));
+    }
+    assert_null(strstr(page, "ANOTHER LOG"));
+}
+
+/* Everything is back, or never was away: only somebody is missing. */
+static void
+test_recover_waits(void **state)
+{
+    (void)state;
+    json_auto_t *answer = json_loads(recover_text, 0, NULL);
+    json_t *recovery = json_object_get(answer, "recovery");
+    assert_int_equal(json_object_set_new(recovery, "goal", json_integer(120)), 0);
+    CLEANUP(free_text) char *back = recover_page(answer);
+    assert_non_null(strstr(back, "All 120 entries that members have shown so far are back."));
+    assert_non_null(strstr(back, "cannot come any more, 'refloop-admin recover --go-on'"));
+    assert_int_equal(json_object_set_new(recovery, "began_at", json_integer(120)), 0);
+    assert_int_equal(json_object_set_new(recovery, "goal", json_integer(0)), 0);
+    CLEANUP(free_text) char *current = recover_page(answer);
+    assert_non_null(strstr(current, "No member has shown more than the 120 entries"));
+}
+
+static void
+test_recover_of_two_logs(void **state)
+{
+    (void)state;
+    json_auto_t *answer = json_loads(recover_text, 0, NULL);
+    json_auto_t *status = json_loads(status_text, 0, NULL);
+    json_t *recovery = json_object_get(answer, "recovery");
+    assert_int_equal(json_object_set_new(recovery, "forked", json_true()), 0);
+    CLEANUP(free_text) char *page = recover_page(answer);
+    assert_non_null(strstr(page, "MEMBERS HOLD ANOTHER LOG"));
+    assert_int_equal(json_object_set(status, "recovery", recovery), 0);
+    CLEANUP(free_text) char *shown = status_page(status);
+    assert_non_null(strstr(shown, "MEMBERS HOLD ANOTHER LOG"));
+    assert_non_null(strstr(shown, "The store is 2 % full."));
+}
+
+static void
+test_recover_of_a_whole_broker(void **state)
+{
+    (void)state;
+    json_auto_t *answer = json_loads(recover_text, 0, NULL);
+    assert_int_equal(json_object_set_new(answer, "recovery", json_null()), 0);
+    CLEANUP(free_text) char *page = recover_page(answer);
+    assert_string_equal(
+        page, "The broker is whole: its log has 120 entries, and nothing is waited for.\n");
+}
+
 /* An answer with nothing in it is a page with gaps, not a crash. */
 static void
 test_empty_status(void **state)
@@ -222,6 +310,10 @@ main(void)
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_status_of_a_sick_broker),
         cmocka_unit_test(test_empty_status),
+        cmocka_unit_test(test_recover),
+        cmocka_unit_test(test_recover_waits),
+        cmocka_unit_test(test_recover_of_two_logs),
+        cmocka_unit_test(test_recover_of_a_whole_broker),
     };
     (void)setenv("TZ", "UTC", 1);
     tzset();
