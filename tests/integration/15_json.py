@@ -1,7 +1,10 @@
 """docs/json.md's promise: the exact fields of every answer, as tables. A field may be added here and in the page, never renamed."""
+import json
+import os
+import tempfile
 import unittest
 
-from rig import Network, referral
+from rig import Network, referral, wait_for
 
 TEXT, FLAG, NUMBER, TIME, LIST, OBJECT = "text", "flag", "number", "time", "list", "object"
 MAYBE = " or null"
@@ -18,7 +21,7 @@ SHOW = {"ok": FLAG, "loop": OBJECT, "request": OBJECT, "timeline": LIST, "cut": 
 STEP = {
     "n": NUMBER, "event": TEXT, "by": TEXT, "org": TEXT, "mine": FLAG, "stage": TEXT, "authored": TIME, "accepted": TIME + MAYBE,
     "delivered": TIME + MAYBE, "index": NUMBER + MAYBE, "state_after": TEXT + MAYBE, "superseded": FLAG, "automatic": FLAG, "unreadable": FLAG,
-    "refusal": OBJECT + MAYBE, "due": TIME + MAYBE, "facts": OBJECT, "body": OBJECT, "id": TEXT + MAYBE,
+    "refusal": OBJECT + MAYBE, "due": TIME + MAYBE, "facts": OBJECT, "body": OBJECT, "id": TEXT + MAYBE, "proved": FLAG, "unproved": TEXT + MAYBE,
 }
 SEND = {"ok": FLAG, "sent": LIST, "refused": LIST, "notices": LIST, "carried": LIST}
 SENT = {"loop": TEXT + MAYBE, "to": TEXT, "row": NUMBER + MAYBE}
@@ -29,7 +32,7 @@ CODE = {"code": TEXT, "words": TEXT, "needs_text": FLAG}
 CODE_LISTS = {"decline", "progress", "hold", "cancel", "release", "complete", "fail", "withdraw", "acknowledge", "void", "category", "basis"}
 STATUS = {
     "ok": FLAG, "schema": NUMBER, "version": TEXT, "organization": OBJECT, "network": OBJECT, "link": OBJECT, "queue": OBJECT, "log": OBJECT,
-    "loops": OBJECT, "sentence": TEXT, "problem": FLAG,
+    "loops": OBJECT, "proof": OBJECT, "sentence": TEXT, "problem": FLAG, "stopped": FLAG, "warning": TEXT, "alarms": LIST,
 }
 STATUS_PARTS = {
     "organization": {"org": TEXT, "name": TEXT},
@@ -37,8 +40,45 @@ STATUS_PARTS = {
     "link": {"state": TEXT, "since": TIME + MAYBE, "last_heard": TIME + MAYBE, "trouble": TEXT},
     "queue": {"waiting": NUMBER, "oldest": TIME + MAYBE, "disk_full": FLAG},
     "log": {"read": NUMBER, "head": NUMBER, "broker_clock_ahead_ms": NUMBER},
+    "proof": {"entries": NUMBER, "proved": TIME + MAYBE, "confirmed": NUMBER, "confirmed_at": TIME + MAYBE, "witnesses": NUMBER,
+              "wanted": NUMBER, "unproved": NUMBER, "recovering": FLAG, "sentence": TEXT, "problem": FLAG},
     "loops": {"total": NUMBER, "open": NUMBER, "needs_me": NUMBER, "undelivered": NUMBER, "refused": NUMBER},
 }
+ADMIN_STATUS = {
+    "ok": FLAG, "version": TEXT, "started": TIME, "listen": TEXT, "network": OBJECT, "entries": NUMBER, "loops": NUMBER, "log_time": TIME,
+    "members_online": NUMBER, "checkpoint_size": NUMBER, "witnesses": OBJECT + MAYBE, "recovery": OBJECT + MAYBE, "read_only": FLAG,
+    "fill_percent": NUMBER, "accepted": NUMBER, "superseded": NUMBER, "duplicates": NUMBER, "refused": OBJECT, "handshakes_refused": NUMBER,
+    "dropped": NUMBER,
+}
+ADMIN_STATUS_PARTS = {
+    "network": {"id": TEXT, "name": TEXT, "fingerprint": TEXT, "endpoint": TEXT},
+    "witnesses": {"size": NUMBER, "cosigned": NUMBER, "members": NUMBER, "since": TIME + MAYBE},
+    "recovery": {"began_at": NUMBER, "entries": NUMBER, "goal": NUMBER, "unheard": NUMBER, "helpers": NUMBER, "forked": FLAG, "missing": LIST},
+}
+ADMIN_RECOVER = {"ok": FLAG, "entries": NUMBER, "recovery": OBJECT + MAYBE, "members": LIST}
+ADMIN_RECOVER_MEMBER = {"org": TEXT, "name": TEXT, "online": FLAG, "heard": FLAG}
+EVENT = {"index": NUMBER, "time": TIME, "org": TEXT, "name": TEXT, "event": TEXT, "reason": TEXT, "key": TEXT + MAYBE}
+CHECKPOINT = {"ok": FLAG, "note": TEXT, "size": NUMBER, "root": TEXT}
+COMPARED = {"ok": FLAG, "verdict": TEXT, "text": TEXT, "ours": OBJECT, "theirs": OBJECT}
+EVIDENCE = {
+    "ok": FLAG, "loop": TEXT, "file": TEXT, "svg": TEXT + MAYBE, "bytes": NUMBER, "state": TEXT, "steps": NUMBER, "entries": NUMBER,
+    "cosigners": NUMBER, "with_body": FLAG, "root": TEXT,
+}
+ADMIN_NOTE = {"size": NUMBER, "root": TEXT, "note": TEXT, "cosigners": LIST}
+ADMIN_VERIFY = {
+    "ok": FLAG, "network": OBJECT, "backup": FLAG, "entries": NUMBER, "loops": NUMBER, "from": NUMBER, "to": NUMBER, "statements": NUMBER,
+    "signatures": NUMBER, "elapsed_ms": NUMBER, "log_time": TIME, "checkpoint": OBJECT, "witnessed": OBJECT + MAYBE,
+}
+ADMIN_COPY = {"ok": FLAG, "dir": TEXT, "entries": NUMBER, "bytes": NUMBER, "backup": FLAG, "sealed": FLAG, "checkpoint": OBJECT}
+ADMIN_EVIDENCE = {**EVIDENCE, "source": TEXT, "target": TEXT}
+ADMIN_LOOPS = {"ok": FLAG, "loops": LIST, "total": NUMBER, "matched": NUMBER, "counts": OBJECT}
+ADMIN_LOOP = {
+    "loop": TEXT, "verdict": TEXT, "source": TEXT, "target": TEXT, "state": TEXT, "open": FLAG, "priority": TEXT, "requested": TIME,
+    "since": TIME, "due": TIME + MAYBE, "waits_on": TEXT + MAYBE, "step": TEXT, "statements": NUMBER, "undelivered": NUMBER,
+}
+ADMIN_FACTS = {"category": TEXT, "reason": TEXT, "outcome": TEXT, "words": TEXT}
+ADMIN_EVENT = {"index": NUMBER, "time": TIME, "org": TEXT, "name": TEXT, "event": TEXT, "reason": TEXT}
+VERDICTS = ["half-closed", "silent", "broken", "overdue", "open", "closed-met", "closed-unmet", "void"]
 TYPES = {TEXT: str, FLAG: bool, NUMBER: int, LIST: list, OBJECT: dict}
 
 GOOD_ROW = "elm-pantry,food-insecurity,Ana Example,treatment\n"
@@ -76,6 +116,7 @@ class Json(unittest.TestCase):
             self.stepping(pantry, loop)
             clinic.wait_state(loop, "in-progress")
             self.looking(clinic, loop)
+            self.proving(clinic, loop)
             self.defaults(clinic, loop)
             self.watching(clinic, loop)
 
@@ -146,6 +187,137 @@ class Json(unittest.TestCase):
             self.matches(CODE, code)
         self.assertEqual(clinic.json("verify"), {"ok": True})
         self.assertEqual(set(clinic.json("export", loop)), {"ok", "bundle"})
+
+    def test_admin(self):
+        """the administrator's status and recover hold exactly the fields of docs/json.md"""
+        with Network(conf="witness_s = 1\n") as network:
+            for member in network.members.values():
+                member.wait_online()
+            wait_for("a checkpoint to be put before the members", lambda: self.admin(network, "status")["witnesses"])
+            status = self.admin(network, "status")
+            self.matches(ADMIN_STATUS, status)
+            self.matches(ADMIN_STATUS_PARTS["network"], status["network"])
+            self.matches(ADMIN_STATUS_PARTS["witnesses"], status["witnesses"])
+            self.assertIsNone(status["recovery"])
+            self.assertEqual(status["checkpoint_size"], status["entries"])
+            self.assertEqual(status["witnesses"]["members"], 2)
+            self.assertIn("asked since", network.admin("status"))
+            recover = self.admin(network, "recover")
+            self.matches(ADMIN_RECOVER, recover)
+            self.assertIsNone(recover["recovery"])
+            self.assertEqual([member["org"] for member in recover["members"]], ["oak-clinic", "elm-pantry"])
+            for member in recover["members"]:
+                self.matches(ADMIN_RECOVER_MEMBER, member)
+            self.assertIn("The broker is whole", network.admin("recover"))
+            self.assertIn("nobody to go on without", network.admin("recover", "--go-on", "--yes", code=1))
+
+    def admin(self, network, *command):
+        return json.loads(network.admin("--json", *command))
+
+    def test_audit(self):
+        """the auditor's commands hold exactly the fields of docs/json.md, beside a running broker and on copies"""
+        with Network(conf="witness_s = 1\n") as network:
+            clinic, pantry = network["oak-clinic"], network["elm-pantry"]
+            loops = [clinic.json("send", "-", stdin=referral())["sent"][0]["loop"] for _ in range(2)]
+            for loop in loops:
+                pantry.wait_state(loop, "requested")
+            pantry.run("decline", loops[0], "safety")
+            clinic.wait_state(loops[0], "declined")
+            wait_for("the members to cosign", lambda: self.admin(network, "verify")["witnessed"])
+            copies = [os.path.join(network.root, name) for name in ("backup", "export")]
+            self.copying(network, *copies)
+            self.verifying(network, copies)
+            self.listing(network, loops)
+            self.evidence(network, loops[0])
+            self.revoking(network, loops)
+
+    def copying(self, network, backup, export):
+        answer = self.admin(network, "backup", backup)
+        self.matches(ADMIN_COPY, answer)
+        self.assertEqual((answer["backup"], answer["sealed"]), (True, True))
+        answer = self.admin(network, "export", export, "--without-sealed")
+        self.matches(ADMIN_COPY, answer)
+        self.assertEqual((answer["backup"], answer["sealed"]), (False, False))
+
+    def verifying(self, network, copies):
+        for more in ((), ("--copy", copies[0]), ("--copy", copies[1]), ("--since", os.path.join(copies[0], "checkpoint"))):
+            answer = self.admin(network, "verify", *more)
+            self.matches(ADMIN_VERIFY, answer)
+            for note in (answer["checkpoint"], answer["witnessed"]):
+                self.matches(ADMIN_NOTE, note)
+            self.assertEqual(answer["backup"], copies[0] in more and "--copy" in more)
+            for cosigner in answer["witnessed"]["cosigners"]:
+                self.matches({"org": TEXT, "time": TIME}, cosigner)
+        checkpoint = self.admin(network, "checkpoint")
+        self.matches({"ok": FLAG, "checkpoint": OBJECT}, checkpoint)
+        self.matches(ADMIN_NOTE, checkpoint["checkpoint"])
+        self.assertEqual(network.admin("checkpoint"), checkpoint["checkpoint"]["note"])
+
+    def listing(self, network, loops):
+        answer = self.admin(network, "loops")
+        self.matches(ADMIN_LOOPS, answer)
+        self.assertEqual(list(answer["counts"]), VERDICTS)
+        for loop in answer["loops"]:
+            self.matches(ADMIN_LOOP, loop)
+        self.assertEqual([(loop["loop"], loop["verdict"]) for loop in answer["loops"]], [(loops[0], "half-closed"), (loops[1], "open")])
+        answer = self.admin(network, "loops", "--facts", "--limit", "1")
+        self.assertEqual((len(answer["loops"]), answer["matched"]), (1, 2))
+        self.matches({**ADMIN_LOOP, "facts": OBJECT}, answer["loops"][0])
+        self.matches(ADMIN_FACTS, answer["loops"][0]["facts"])
+        self.assertEqual(answer["loops"][0]["facts"]["reason"], "sensitive", "a reason that no list shows")
+        self.assertIn("food-insecurity,sensitive,", network.admin("loops", "--facts", "--csv"))
+        self.assertNotIn("Example", network.admin("loops", "--facts"), "a person in the auditor's list")
+
+    def evidence(self, network, loop):
+        file, svg = (os.path.join(network.root, name) for name in ("proof", "picture"))
+        answer = self.admin(network, "evidence", loop[:8], "--out", file, "--svg", svg)
+        self.matches(ADMIN_EVIDENCE, answer)
+        self.assertEqual((answer["loop"], answer["file"], answer["svg"], answer["with_body"]), (loop, file, svg, False))
+        self.assertEqual(os.stat(file).st_size, answer["bytes"])
+        self.assertIn("is not written over", network.admin("evidence", loop, "--out", file, code=1))
+
+    def revoking(self, network, loops):
+        answer = self.admin(network, "revoke", "elm-pantry", "--reason", "machine stolen", "--yes")
+        self.matches({"ok": FLAG, "org": TEXT, "receipt": OBJECT, "open_loops": LIST}, answer)
+        self.assertEqual({loop["loop"] for loop in answer["open_loops"]}, set(loops))
+        for loop in answer["open_loops"]:
+            self.matches({"loop": TEXT, "other": TEXT, "state": TEXT}, loop)
+            self.assertEqual(loop["other"], "oak-clinic")
+        events = self.admin(network, "members", "--events")
+        self.matches({"ok": FLAG, "events": LIST}, events)
+        for event in events["events"]:
+            self.matches(ADMIN_EVENT, event)
+        self.assertEqual([event["event"] for event in events["events"]], ["founded", "invited", "joined", "invited", "joined", "revoked"])
+        self.assertEqual(events["events"][-1]["reason"], "machine stolen")
+
+    def proving(self, clinic, loop):
+        self.assertEqual(clinic.json("alarms"), {"ok": True, "stopped": False, "warning": "", "alarms": []})
+        events = clinic.json("events")
+        self.assertEqual(set(events), {"ok", "events", "total"})
+        self.assertEqual(events["events"][0]["event"], "founded")
+        for event in events["events"]:
+            self.matches(EVENT, event)
+        ours = clinic.json("checkpoint")
+        self.matches(CHECKPOINT, ours)
+        with tempfile.TemporaryDirectory() as directory:
+            note, file, svg = (os.path.join(directory, name) for name in ("note", "file", "picture"))
+            with open(note, "w", encoding="utf-8") as out:
+                out.write(ours["note"])
+            compared = clinic.json("checkpoint", "--check", note)
+            self.matches(COMPARED, compared)
+            self.assertEqual(compared["ours"], {"size": ours["size"], "root": ours["root"]})
+            self.assertIn(compared["verdict"], ("same", "other-size"))
+            answer = clinic.json("evidence", loop, "--with-body", "--out", file, "--svg", svg)
+            self.matches(EVIDENCE, answer)
+            self.assertEqual((answer["file"], answer["svg"], answer["with_body"], answer["loop"]), (file, svg, True, loop))
+            self.assertEqual(os.stat(file).st_mode & 0o777, 0o600, "a file with personal data")
+            self.assertEqual(os.stat(file).st_size, answer["bytes"])
+            self.assertEqual(clinic.refused("evidence", loop, "--out", file)["error"]["code"], "exists")
+        control = clinic.control()
+        refused = control.call("settle", newest=0)
+        self.assertEqual(refused["error"]["code"], "not-found")
+        self.assertEqual(control.call("alarm", n=1)["error"]["code"], "not-found")
+        control.close()
 
     def defaults(self, clinic, loop):
         control = clinic.control()

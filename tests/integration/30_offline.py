@@ -38,7 +38,7 @@ class Offline(unittest.TestCase):
                 indexes = [step["index"] for step in shown["timeline"]]
                 self.assertEqual(indexes, sorted(set(indexes)))
             control.close()
-            self.assertTrue(network.admin("check"))
+            self.assertTrue(network.admin("verify"))
             network.broker.stop()
             rebuilt = subprocess.run([*network.broker.argv, "--rebuild-store"], capture_output=True, text=True, check=False)
             self.assertEqual(rebuilt.returncode, 0, rebuilt.stderr)

@@ -62,7 +62,7 @@ class Kill(unittest.TestCase):
                 notes = [step["body"]["note"] for step in everything["elm-pantry"][loop] if step["event"] == "note"]
                 self.assertEqual(notes, sent_notes.get(loop, []))
             self.assertGreater(len(known), CYCLES)
-            self.assertTrue(network.admin("check"))
+            self.assertTrue(network.admin("verify"))
             for member in (clinic, pantry):
                 self.assertTrue(member.json("verify")["ok"])
             self.planted(known, everything)
