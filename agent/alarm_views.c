@@ -81,7 +81,7 @@ settle_one(struct unit *unit, uint32_t number, bool *settled)
     uint8_t bytes[ALARM_KEY_BYTES];
     struct bytes key = alarm_record_key(number, bytes);
     struct bytes record;
-    struct alarm alarm;
+    struct alarm alarm = {.number = 0};
     enum err err = kv_get(unit->txn, TABLE_ALARMS, key, &record);
 
     if (err != ERR_OK)

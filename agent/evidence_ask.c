@@ -134,7 +134,7 @@ static enum err
 ask(struct agent *agent, struct kv_txn *txn, const struct loop_id *loop,
     struct evidence_items *items, struct instant now, bool *ready_out)
 {
-    struct message_prove word;
+    struct message_prove word = {.n = 0};
     uint64_t size = 0;
     enum err err = choose_checkpoint(agent, txn, loop, items->last, now, &size);
 

@@ -249,7 +249,7 @@ broker_check_store(struct broker *broker, struct complaint *complaint)
 {
     CLEANUP(kv_abort) struct kv_txn *txn = NULL;
     CLEANUP(check_done) struct check check = {.complaint = complaint};
-    struct journal_head head;
+    struct journal_head head = {.entries = 0};
     enum err err = kv_begin_read(broker->kv, &txn);
     check.fold.txn = txn;
     check.tracks = map_new(LOOP_ID_BYTES);

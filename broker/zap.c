@@ -1,7 +1,7 @@
 /* Decides which CURVE keys may connect. Everything but a well-formed CURVE request of our own
- * domain with a key that the broker admits is turned away; there is no second way in. The user id that a
- * connection bears from then on is its key, so nothing a peer says later can change who it is. It
- * refuses to know sockets and members. */
+ * domain with a key that the broker admits is turned away; there is no second way in. The user id
+ * that a connection bears from then on is its key, so nothing a peer says later can change who it
+ * is. It refuses to know sockets and members. */
 #include "broker/zap.h"
 
 #include <string.h>

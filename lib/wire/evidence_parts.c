@@ -252,7 +252,7 @@ evidence_parts_decode(struct bytes bytes, struct evidence_parts *parts_out)
     parts.checkpoints = calloc(n_checkpoints, sizeof(*parts.checkpoints));
     parts.entries = calloc(n_entries, sizeof(*parts.entries));
     if (parts.checkpoints == NULL || parts.entries == NULL) {
-        return ERR_MEMORY;
+        err = ERR_MEMORY;
     }
     while (err == ERR_OK && codec_take_field(&rest, &field)) {
         err = read_field(&field, &parts);

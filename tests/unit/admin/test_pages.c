@@ -51,7 +51,8 @@ static const char status_text[] =
 
 static const char recover_text[] =
     "{\"ok\":true,\"entries\":120,\"recovery\":{\"began_at\":100,\"entries\":120,"
-    "\"goal\":130,\"unheard\":1,\"helpers\":2,\"forked\":false,\"missing\":[{\"first\":120,\"last\":120},"
+    "\"goal\":130,\"unheard\":1,\"helpers\":2,\"forked\":false,\"missing\":[{\"first\":120,"
+    "\"last\":120},"
     "{\"first\":122,\"last\":129}]},\"members\":["
     "{\"org\":\"elm-pantry\",\"name\":\"Elm Pantry\",\"online\":true,\"heard\":true},"
     "{\"org\":\"oak-clinic\",\"name\":\"Oak Clinic\",\"online\":false,\"heard\":false}]}";
