@@ -213,9 +213,14 @@ class Network:
                 file.write(conf)
         self.broker = Daemon([program("refloop-broker", build), "--home", self.home], "broker.ready")
         self.members = {}
-        self.broker.start()
-        for org in members:
-            self.join(org)
+        try:
+            self.broker.start()
+            for org in members:
+                self.join(org)
+        except BaseException:  # nobody will call __exit__: leave nothing running
+            self.complain()
+            self.end()
+            raise
 
     def admin(self, *arguments, code=0):
         done = subprocess.run([program("refloop-admin", self.build), "--home", self.home, "--passphrase-file", self.passphrase, *arguments],
@@ -255,19 +260,24 @@ class Network:
     def __enter__(self):
         return self
 
-    def __exit__(self, kind, value, trace):
+    def end(self):
+        """Stops everything and removes the directory; returns the exit codes."""
         codes = {}
         for member in self.members.values():
             if member.agent and member.agent.alive():
                 codes[member.org] = member.agent.stop()
         if self.broker.alive():
             codes["broker"] = self.broker.stop()
-        if kind is not None:
-            self.complain()
         if os.environ.get("REFLOOP_KEEP"):
             print("kept", self.root)
         else:
             shutil.rmtree(self.root, ignore_errors=True)
+        return codes
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            self.complain()
+        codes = self.end()
         if kind is None:
             bad = {who: code for who, code in codes.items() if code != 0}
             if bad:
