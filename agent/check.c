@@ -77,8 +77,9 @@ fold(const struct checking *checking, const struct mirror *mirror, struct track 
             break; /* receipted, and not yet read */
         err = fold_record(mirror, record, index, track);
         if (err != ERR_OK)
-            return differs(checking, &stored->loop,
-                           "a kept statement does not fit the ones before");
+            return err == ERR_MEMORY ? err
+                                     : differs(checking, &stored->loop,
+                                               "a kept statement does not fit the ones before");
     }
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
@@ -225,6 +226,8 @@ agent_check_store(struct agent *agent, struct complaint *complaint)
     struct bytes key, record;
     enum err err = kv_begin_read(agent->kv, &txn);
 
+    /* What stands here unless a difference is found: a record that is not even one. */
+    (void)complain(complaint, err, "a record of the store is damaged");
     checking.txn = txn;
     if (err == ERR_OK)
         err = kv_cursor_open(txn, TABLE_LOOPS, table_loop_key(&first), &cursor);

@@ -52,13 +52,14 @@ find_partner(const struct agent *agent, const char *org, enum loop_event event,
     return ERR_OK;
 }
 
-/* Behind the last made statement of this loop, receipted or not. */
+/* Behind the last made statement of this loop, receipted or not. The row before may be an older one
+ * than the last that was receipted: its own receipt can be lost. */
 static void
 set_place(const struct mirror *mirror, const struct draft *draft, const struct draft *before,
           struct statement_loop *loop)
 {
     const struct row *row = draft->row->previous_in_lane;
-    bool on_row = row != NULL && row->made;
+    bool on_row = row != NULL && row->made && row->seq > mirror->own_seq;
 
     loop->seq = 1 + (before != NULL ? before->seq : on_row ? row->seq : mirror->own_seq);
     loop->previous = before != NULL ? before->id : on_row ? row->id : mirror->own_id;

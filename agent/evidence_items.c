@@ -152,8 +152,9 @@ collect_keys(struct kv_txn *txn, const struct circle *circle, uint64_t limit,
         if (err != ERR_OK || kv_u64_of_key(key) >= limit)
             break;
         err = evidence_decode_record(record, &log_time_ms, &envelope);
-        if (err == ERR_OK && statement_decode(envelope.statement, &statement) != ERR_OK)
-            err = ERR_CORRUPT;
+        if (err == ERR_OK)
+            err = statement_decode(envelope.statement, &statement);
+        err = err_is_peer(err) ? ERR_CORRUPT : err;
         if (err == ERR_OK && is_about_any(&statement, circle))
             err = add_item(items, kv_u64_of_key(key), false);
     }

@@ -84,8 +84,10 @@ fold_read(struct fold *fold, uint64_t index, struct fold_entry *entry_out,
         return complain(complaint, err, "entry %llu of the log: %s", (unsigned long long)index,
                         err_text(err));
     }
-    if (statement_decode(entry.entry.envelope.statement, &entry.statement) != ERR_OK) {
-        return corrupt(complaint, index, "it is not a statement");
+    err = statement_decode(entry.entry.envelope.statement, &entry.statement);
+    if (err != ERR_OK) {
+        return err == ERR_MEMORY ? complain(complaint, err, "%s", err_text(err))
+                                 : corrupt(complaint, index, "it is not a statement");
     }
     entry.id = statement_id(entry.entry.envelope.statement);
     err = verify(fold, &entry, complaint);

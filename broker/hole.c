@@ -311,11 +311,12 @@ does_stand(struct kv_txn *txn, const struct candidate *candidate, bool *stands_o
         *stands_out = true;
         return ERR_OK;
     }
-    if (statement_decode(candidate->envelope.statement, &statement) != ERR_OK) {
-        return ERR_INTERNAL;
+    enum err err = statement_decode(candidate->envelope.statement, &statement);
+    if (err != ERR_OK) {
+        return err_is_peer(err) ? ERR_INTERNAL : err;
     }
     const struct statement_loop *loop = &statement.as.loop;
-    enum err err = journal_load_track(txn, &loop->loop, &track);
+    err = journal_load_track(txn, &loop->loop, &track);
     if (err != ERR_OK) {
         *stands_out = digest_is_zero(&loop->previous);
         return err == ERR_NOT_FOUND ? ERR_OK : err;

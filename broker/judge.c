@@ -88,8 +88,9 @@ find_duplicate(struct judge_stage *stage, const struct judge_case *judged, const
     if (err != ERR_OK) {
         return err;
     }
-    if (statement_decode(entry.envelope.statement, &statement) != ERR_OK) {
-        return ERR_CORRUPT;
+    err = statement_decode(entry.envelope.statement, &statement);
+    if (err != ERR_OK) {
+        return err_is_peer(err) ? ERR_CORRUPT : err;
     }
     if (strcmp(statement.author, org) != 0) {
         return ERR_NOT_FOUND;

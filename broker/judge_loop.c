@@ -90,8 +90,9 @@ check_delivered(struct judge_stage *stage, const struct statement *statement,
     if (err != ERR_OK) {
         return err == ERR_NOT_FOUND ? ERR_OK : err;
     }
-    if (statement_decode(entry.envelope.statement, &named) != ERR_OK) {
-        return ERR_CORRUPT;
+    err = statement_decode(entry.envelope.statement, &named);
+    if (err != ERR_OK) {
+        return err_is_peer(err) ? ERR_CORRUPT : err;
     }
     if (named.kind == STATEMENT_LOOP && named.as.loop.event != EVENT_DELIVERED &&
         memcmp(&named.as.loop.loop, &loop->loop, sizeof(loop->loop)) == 0 &&

@@ -131,17 +131,33 @@ add_refused(struct sending *sending, const struct intake_referral *referral, enu
     return ERR_OK;
 }
 
+/* Before anything is queued: what has been taken must be told as taken, memory or not. */
 static enum err
-add_sent(struct sending *sending, const struct intake_referral *referral,
-         const struct loop_id *loop)
+add_sent(struct sending *sending, const struct intake_referral *referral)
+{
+    json_t *row =
+        json_pack("{s:n, s:s, s:o}", "loop", "to", referral->to, "row", make_row(referral));
+
+    return row != NULL && json_array_append_new(sending->sent, row) == 0 ? ERR_OK : ERR_MEMORY;
+}
+
+static size_t
+last_sent(const struct sending *sending)
+{
+    return json_array_size(sending->sent) - 1;
+}
+
+/* Without memory its name stays null. */
+static void
+name_sent(struct sending *sending, const struct loop_id *loop)
 {
     char id[LOOP_ID_TEXT];
 
+    if (sending->only_check)
+        return;
     ident_format(loop, id);
-    json_t *row =
-        json_pack("{s:o, s:s, s:o}", "loop", sending->only_check ? json_null() : json_string(id),
-                  "to", referral->to, "row", make_row(referral));
-    return row != NULL && json_array_append_new(sending->sent, row) == 0 ? ERR_OK : ERR_MEMORY;
+    (void)json_object_set_new(json_array_get(sending->sent, last_sent(sending)), "loop",
+                              json_string(id));
 }
 
 static bool
@@ -160,22 +176,50 @@ treat(struct sending *sending, const struct intake_referral *referral)
     if (!referral->ready)
         return add_refused(sending, referral, ERR_INVALID, referral->fault.field,
                            referral->fault.text);
+    if (add_sent(sending, referral) != ERR_OK)
+        return ERR_MEMORY;
     enum err err = start(sending, referral, &loop, &complaint);
-    if (err == ERR_OK)
-        return add_sent(sending, referral, &loop);
+    if (err == ERR_OK) {
+        name_sent(sending, &loop);
+        return ERR_OK;
+    }
+    (void)json_array_remove(sending->sent, last_sent(sending)); /* it is there */
     return add_refused(sending, referral, err, blames_partner(err) ? "to" : "", complaint.text);
 }
 
+/* Made before anything is queued, with a row for what could not be treated: it goes again when all
+ * was. */
 static json_t *
-make_answer(struct sending *sending)
+begin_answer(struct sending *sending)
+{
+    json_t *untold = json_pack("{s:n, s:s, s:s}", "row", "field", "", "text",
+                               "no memory: what is not named here was not taken");
+
+    if (untold == NULL || json_array_append_new(sending->refused, untold) != 0)
+        return NULL;
+    return json_pack("{s:b, s:O, s:O, s:O, s:O}", "ok", 0, "sent", sending->sent, "refused",
+                     sending->refused, "notices", sending->result.notices, "carried",
+                     sending->result.carried);
+}
+
+/* Takes the answer over. */
+static json_t *
+end_answer(struct sending *sending, json_t *answer, enum err err)
 {
     bool ok = json_array_size(sending->sent) > 0;
 
-    if (!ok && sending->error == NULL)
+    if (err == ERR_OK)
+        (void)json_array_remove(sending->refused, 0); /* it is there */
+    if (ok) {
+        (void)json_object_set_new(answer, "ok", json_true()); /* takes a place that it has */
+        return answer;
+    }
+    if (err == ERR_OK && sending->error == NULL)
         sending->error = error_object(ERR_INVALID, "files", "there is no referral in it");
-    return json_pack("{s:b, s:O, s:O, s:O, s:O, s:O*}", "ok", ok, "sent", sending->sent, "refused",
-                     sending->refused, "notices", sending->result.notices, "carried",
-                     sending->result.carried, "error", ok ? NULL : sending->error);
+    if (err == ERR_OK && json_object_set(answer, "error", sending->error) == 0)
+        return answer;
+    json_decref(answer);
+    return NULL; /* nothing was taken */
 }
 
 static json_t *
@@ -194,11 +238,12 @@ send_files(struct sending *sending, json_t *request)
                           sending->context->now.wall_ms, &sending->result, &fault);
     if (err != ERR_OK)
         return error_of_fault(err, &fault);
-    for (size_t i = 0; i < sending->result.n; i++) {
-        if (treat(sending, &sending->result.referrals[i]) != ERR_OK)
-            return NULL;
-    }
-    return make_answer(sending);
+    json_t *answer = begin_answer(sending);
+    if (answer == NULL)
+        return NULL;
+    for (size_t i = 0; err == ERR_OK && i < sending->result.n; i++)
+        err = treat(sending, &sending->result.referrals[i]);
+    return end_answer(sending, answer, err);
 }
 
 json_t *

@@ -90,15 +90,21 @@ say(struct command_context *context, const struct step *step)
     const struct agent_content content = {.facts = buffer_view(&step->facts),
                                           .body = buffer_view(&step->body)};
     struct complaint complaint = {.text = ""};
+    /* Made before the step is queued: what has been taken must be told as taken, memory or not. */
+    json_t *answer = json_pack("{s:b, s:n}", "ok", 1, "loop");
     json_t *view = NULL;
+    if (answer == NULL)
+        return NULL;
     enum err err = agent_say(context->agent, &step->loop, step->event, step->due_ms,
                              step->automatic, &content, context->now, &complaint);
 
-    if (err == ERR_OK)
-        err = view_make_by_id(context, &step->loop, &view);
-    if (err != ERR_OK)
+    if (err != ERR_OK) {
+        json_decref(answer);
         return error_answer(err, NULL, complaint.text);
-    return json_pack("{s:b, s:o}", "ok", 1, "loop", view);
+    }
+    if (view_make_by_id(context, &step->loop, &view) == ERR_OK)
+        (void)json_object_set_new(answer, "loop", view); /* takes a place that it has */
+    return answer;
 }
 
 json_t *

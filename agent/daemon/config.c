@@ -119,7 +119,8 @@ make_sample(struct buffer *sample)
         return ERR_MEMORY;
     }
     config_print(&config, out);
-    if (fclose(out) != 0) {
+    bool cut = ferror(out) != 0; /* closing does not tell of a line that was lost before */
+    if (fclose(out) != 0 || cut) {
         return ERR_MEMORY;
     }
     bool line_starts = true;

@@ -62,7 +62,8 @@ print_defaults(const struct config *config, char **text_out)
         return ERR_MEMORY;
     }
     config_print(config, stream);
-    if (fclose(stream) != 0) {
+    bool cut = ferror(stream) != 0; /* closing does not tell of a line that was lost before */
+    if (fclose(stream) != 0 || cut) {
         free(text);
         return ERR_MEMORY;
     }

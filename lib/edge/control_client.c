@@ -188,6 +188,9 @@ receive_frame(struct control_client *client, int64_t deadline_ms, struct complai
             buffer_put(&client->in, chunk, (size_t)got);
             explicit_bzero(chunk, (size_t)got);
             err = buffer_err(&client->in);
+            if (err != ERR_OK) {
+                return complain(complaint, err, "%s", err_text(err));
+            }
         } else if (got < 0 && errno == EAGAIN) {
             err = wait_for(client, POLLIN, deadline_ms, complaint);
         } else if (got == 0 || errno != EINTR) {
@@ -238,9 +241,12 @@ control_client_call(struct control_client *client, json_t *request, int timeout_
     CLEANUP(buffer_wipe)
     struct buffer frame = BUFFER_INIT(CONTROL_REQUEST_BYTES + CONTROL_FRAME_HEADER);
     enum err err = control_frame_put(&frame, request, CONTROL_REQUEST_BYTES);
-    if (err != ERR_OK) {
+    if (err == ERR_TOO_LARGE) {
         return complain(complaint, err, "the request is too large (at most %d KiB)",
                         CONTROL_REQUEST_BYTES / 1024);
+    }
+    if (err != ERR_OK) {
+        return complain(complaint, err, "%s", err_text(err));
     }
     int64_t deadline_ms = deadline_after(timeout_ms);
     err = send_all(client, buffer_view(&frame), deadline_ms, complaint);

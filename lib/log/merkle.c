@@ -121,7 +121,8 @@ merkle_root_from_path(const struct merkle_hash *leaf, uint64_t index, uint64_t s
         }
         if ((index & 1) != 0 || index == last) {
             merkle_join(&path[i], &hash, &hash);
-            while ((index & 1) == 0 && index != 0) {
+            /* Ends: index is odd, or it is last, which is not 0 here. */
+            while ((index & 1) == 0) {
                 index >>= 1;
                 last >>= 1;
             }

@@ -46,7 +46,8 @@ climb_step(struct climb *climb, const struct merkle_hash *hash)
     if ((climb->old_last & 1) != 0 || climb->old_last == climb->last) {
         merkle_join(hash, &climb->old_root, &climb->old_root);
         merkle_join(hash, &climb->root, &climb->root);
-        while ((climb->old_last & 1) == 0 && climb->old_last != 0) {
+        /* Ends: old_last is odd, or it is last, which is not 0 here. */
+        while ((climb->old_last & 1) == 0) {
             climb_level(climb);
         }
     } else {

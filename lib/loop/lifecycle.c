@@ -227,9 +227,8 @@ lifecycle_step(struct loop_position now, enum loop_event event, enum loop_role r
     if (event >= EVENT_COUNT || role >= LOOP_ROLE_COUNT || !position_is_sound(now))
         return false;
     const struct cell *cell = &lifecycle[now.state][event];
-    if ((cell->roles & (1U << role)) == 0)
-        return false;
-    switch ((enum move)cell->move) {
+    bool may_say = (cell->roles & (1U << role)) != 0;
+    switch (may_say ? (enum move)cell->move : REFUSE) {
     case GO:
         *next_out = (struct loop_position){(enum loop_state)cell->next, LOOP_NONE};
         return true;

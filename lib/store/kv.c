@@ -9,11 +9,39 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/file.h"
 #include "lib/store/kv_env.h"
 #include "lib/store/place.h"
 #include "lib/store/record.h"
+
+/* Whether there is nothing yet in the file of the store. */
+static bool
+is_unborn(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) != 0 || status.st_size == 0;
+}
+
+/* A file that was begun here and is half written could never be opened again; and it holds nothing.
+ */
+static enum err
+open_env(struct kv *kv, const struct kv_options *options)
+{
+    char path[FILE_PATH_MAX];
+    enum err err = file_path(path, options->dir, "data.mdb");
+    if (err != ERR_OK) {
+        return err;
+    }
+    bool unborn = is_unborn(path);
+    err = kv_env_open(kv, options->dir, options->map_bytes, 0);
+    if (err != ERR_OK && unborn) {
+        (void)unlink(path); /* if it stays, the next start says so */
+    }
+    return err;
+}
 
 enum err
 kv_open(const struct kv_options *options, struct kv **kv_out, struct complaint *complaint)
@@ -29,7 +57,7 @@ kv_open(const struct kv_options *options, struct kv **kv_out, struct complaint *
     if (err != ERR_OK) {
         return err;
     }
-    err = kv_env_open(kv, options->dir, options->map_bytes, 0);
+    err = open_env(kv, options);
     if (err == ERR_OK) {
         kv_tend(kv);
         err = kv_env_set_up(kv);

@@ -34,6 +34,8 @@ static const struct {
     {MDB_INVALID, ERR_CORRUPT},
     {MDB_VERSION_MISMATCH, ERR_CORRUPT},
     {MDB_INCOMPATIBLE, ERR_CORRUPT},
+    {MDB_CURSOR_FULL, ERR_CORRUPT}, /* pages that lead in a circle */
+    {MDB_BAD_TXN, ERR_CORRUPT},     /* of a read that goes on after the one that met the damage */
     {MDB_BAD_VALSIZE, ERR_INTERNAL},
     {MDB_DBS_FULL, ERR_INTERNAL},
     {ENOSPC, ERR_DISK_FULL},

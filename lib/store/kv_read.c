@@ -87,9 +87,13 @@ open_tables(struct kv *kv, const char *dir, struct complaint *complaint)
     }
     err = kv_env_open_tables(kv, txn);
     if (err == ERR_OK) {
-        return kv_env_err(mdb_txn_commit(txn));
+        err = kv_env_err(mdb_txn_commit(txn));
+    } else {
+        mdb_txn_abort(txn);
     }
-    mdb_txn_abort(txn);
+    if (err == ERR_OK) {
+        return err;
+    }
     return err == ERR_NOT_FOUND
                ? complain(complaint, ERR_CONFIG,
                           "the store in %s lacks tables that this version reads: it was written by "
