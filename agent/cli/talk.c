@@ -7,13 +7,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/cli/cmd.h"
 #include "agent/cli/commands.h"
 #include "lib/base/text.h"
 #include "lib/edge/daemon.h"
 #include "lib/edge/fields.h"
+#include "lib/edge/terminal.h"
 #include "lib/loop/ident.h"
 
 /* What to do next, by the code of a refusal and, where it matters, the field at fault. */
@@ -100,9 +100,7 @@ talk_tell(struct cli *cli, const json_t *error)
 void
 talk_print_json(struct cli *cli, const json_t *value)
 {
-    /* On a terminal nothing but ASCII, so that no text can steer it; a pipe gets plain UTF-8. */
-    size_t ascii = isatty(fileno(cli->screen.out)) == 1 ? JSON_ENSURE_ASCII : 0;
-    if (json_dumpf(value, cli->screen.out, JSON_COMPACT | ascii) != 0) {
+    if (!terminal_put_json(cli->screen.out, value)) {
         cli->screen.failed = true;
     }
     screen_gap(&cli->screen);

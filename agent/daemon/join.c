@@ -11,7 +11,11 @@
 #include "agent/daemon/join_talk.h"
 #include "agent/identity.h"
 #include "lib/base/file.h"
+#include "lib/base/text.h"
 #include "lib/edge/daemon.h"
+#include "lib/edge/terminal.h"
+
+enum { NAME_SHOWN = LIMIT_NAME_BYTES + 1 };
 
 static enum err
 read_token(const char *source, struct token *token, struct complaint *complaint)
@@ -92,29 +96,45 @@ prepare_identity(const struct join_options *options, const struct token *token,
     return identity_save(identity, options->home, complaint);
 }
 
+/* Names in an invite were chosen by whoever made it. */
+static void
+tame(const char *name, char out[NAME_SHOWN])
+{
+    CLEANUP(buffer_done) struct buffer clean = BUFFER_INIT(NAME_SHOWN);
+    (void)terminal_put(&clean, name, 0);
+    (void)text_format(out, NAME_SHOWN, "%.*s", (int)clean.len,
+                      clean.len > 0 ? (const char *)clean.data : "");
+}
+
 static void
 show_invite(const struct token *token, const char *endpoint)
 {
     char fingerprint[FINGERPRINT_TEXT];
+    char network[NAME_SHOWN];
+    char name[NAME_SHOWN];
     token_fingerprint(&token->network, fingerprint);
+    tame(token->genesis.network_name, network);
+    tame(token->invite.name, name);
     (void)printf("Network:      %s\n"
                  "Fingerprint:  %s\n"
                  "              (if the invite came by mail, compare this by telephone)\n"
                  "Organization: %s (%s)\n"
                  "Broker:       %s\n\n",
-                 token->genesis.network_name, fingerprint, token->invite.name, token->invite.org,
-                 endpoint);
+                 network, fingerprint, name, token->invite.org, endpoint);
     (void)fflush(stdout); /* what comes next may take a while */
 }
 
 static void
 show_next(const struct join_options *options, const struct identity *identity, bool before)
 {
+    char network[NAME_SHOWN];
+    char name[NAME_SHOWN];
+    tame(identity->genesis.network_name, network);
+    tame(identity->name, name);
     (void)printf("%s %s is a member of %s.\n\n"
                  "Next, start the agent and leave it running:\n"
                  "  refloop-agent --home %s\n",
-                 before ? "Nothing to do:" : "Done:", identity->name,
-                 identity->genesis.network_name, options->home);
+                 before ? "Nothing to do:" : "Done:", name, network, options->home);
 }
 
 static enum err

@@ -11,7 +11,8 @@ struct joining {
     const struct join_talk_options *options;
     struct buffer envelope;
     struct digest id;
-    bool own_key; /* connects as the member we may be already */
+    bool own_key;  /* connects as the member we may be already */
+    bool welcomed; /* on the present connection */
 };
 
 /* What a refusal means to the person who holds the invite. */
@@ -54,8 +55,9 @@ joining_done(struct joining *joining)
 static void
 say_hello(void *context, struct talk *talk)
 {
-    const struct joining *joining = context;
+    struct joining *joining = context;
     struct message *message = talk_message(talk);
+    joining->welcomed = false;
     message->kind = MESSAGE_HELLO;
     message->as.hello = (struct message_hello){.protocol = MESSAGE_PROTOCOL,
                                                .network = joining->options->token->network,
@@ -64,18 +66,38 @@ say_hello(void *context, struct talk *talk)
 }
 
 static void
-take_welcome(const struct joining *joining, struct talk *talk)
+say_join(const struct joining *joining, struct talk *talk)
 {
     struct message *message = talk_message(talk);
-    talk_welcomed(talk);
-    if (joining->own_key) {
-        talk_end(talk, ERR_OK); /* only members get this far with a key of their own */
-        return;
-    }
     message->kind = MESSAGE_SUBMIT;
     message->as.submit = (struct message_submit){.n = 1};
     message->as.submit.envelopes[0] = buffer_view(&joining->envelope);
     talk_say(talk);
+}
+
+static void
+take_welcome(struct joining *joining, struct talk *talk)
+{
+    talk_welcomed(talk);
+    joining->welcomed = true;
+    if (joining->own_key) {
+        talk_end(talk, ERR_OK); /* only members get this far with a key of their own */
+    } else {
+        say_join(joining, talk);
+    }
+}
+
+/* The broker answers a key, not a connection: where two machines use one invite at once, the answer
+ * to one may go to the other. The same bytes are judged once, so they may be said again. */
+static void
+say_again(void *context, struct talk *talk)
+{
+    const struct joining *joining = context;
+    if (joining->welcomed && !joining->own_key) {
+        say_join(joining, talk);
+    } else {
+        say_hello(context, talk);
+    }
 }
 
 static void
@@ -123,7 +145,7 @@ take_receipts(const struct joining *joining, struct talk *talk,
 static void
 take_message(void *context, struct talk *talk, const struct message *message)
 {
-    const struct joining *joining = context;
+    struct joining *joining = context;
     if (message->kind == MESSAGE_WELCOME) {
         take_welcome(joining, talk);
     } else if (message->kind == MESSAGE_RECEIPTS) {
@@ -170,6 +192,7 @@ attempt(struct joining *joining, int64_t deadline_ms, bool *refused_out,
         .progress = "Joining",
         .deadline_ms = deadline_ms,
         .on_connected = say_hello,
+        .on_silence = say_again,
         .on_message = take_message,
         .context = joining,
     };

@@ -8,7 +8,12 @@
 #include "lib/base/secret.h"
 #include "lib/edge/terminal.h"
 
-enum { BACKOFF_MIN_MS = 250, BACKOFF_MAX_MS = 2000, READY_WITHIN_MS = 10000 };
+enum {
+    BACKOFF_MIN_MS = 250,
+    BACKOFF_MAX_MS = 2000,
+    READY_WITHIN_MS = 10000,
+    SILENCE_MS = 2000,
+};
 
 struct talk {
     const struct talk_options *options;
@@ -16,6 +21,7 @@ struct talk {
     struct supervisor supervisor;
     struct message *message; /* in and out */
     struct instant now;
+    int64_t silent_since_ms; /* boot; 0: not connected */
     bool ended;
     enum err outcome;
     enum err failed; /* of our own */
@@ -75,6 +81,7 @@ open_link(struct talk *talk)
         .broker = options->broker,
         .ready_within_ms = READY_WITHIN_MS,
     };
+    talk->silent_since_ms = 0;
     talk->failed = link_open(talk->link, &link_options);
 }
 
@@ -138,6 +145,7 @@ take_all(struct talk *talk)
     enum link_event event;
     while (!is_over(talk) && link_next_event(talk->link, &event)) {
         if (event == LINK_HANDSHAKE_DONE) {
+            talk->silent_since_ms = talk->now.boot_ms;
             talk->options->on_connected(talk->options->context, talk);
         }
         obey(talk, supervisor_event(&talk->supervisor, event, talk->now));
@@ -149,9 +157,34 @@ take_all(struct talk *talk)
         /* What is no message is not for us to judge: the time limit ends it. */
         if (talk->failed == ERR_OK && !none &&
             message_decode(buffer_view(&frame), talk->message) == ERR_OK) {
+            talk->silent_since_ms = talk->now.boot_ms;
             talk->options->on_message(talk->options->context, talk, talk->message);
         }
     }
+}
+
+/* When to say it again, INT64_MAX for never. */
+static int64_t
+silence_ends_ms(const struct talk *talk)
+{
+    return talk->options->on_silence == NULL || talk->silent_since_ms == 0
+               ? INT64_MAX
+               : talk->silent_since_ms + SILENCE_MS;
+}
+
+static void
+mind_silence(struct talk *talk)
+{
+    if (!is_over(talk) && talk->now.boot_ms >= silence_ends_ms(talk)) {
+        talk->silent_since_ms = talk->now.boot_ms;
+        talk->options->on_silence(talk->options->context, talk);
+    }
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 static void
@@ -160,13 +193,14 @@ turn(struct talk *talk)
     int64_t deadline_ms = talk->options->deadline_ms;
     obey(talk, supervisor_turn(&talk->supervisor, talk->now));
     int64_t due_ms =
-        talk->supervisor.deadline_ms < deadline_ms ? talk->supervisor.deadline_ms : deadline_ms;
+        earlier(earlier(talk->supervisor.deadline_ms, deadline_ms), silence_ends_ms(talk));
     int64_t left_ms = due_ms - talk->now.boot_ms;
     if (talk->failed == ERR_OK) {
         talk->failed = link_wait(talk->link, false, NULL, 0, left_ms > 0 ? (int)left_ms : 0);
     }
     talk->now = clock_now();
     take_all(talk);
+    mind_silence(talk);
     if (talk->options->progress != NULL) {
         terminal_progress("%s ... %lld s left", talk->options->progress,
                           (long long)(deadline_ms - talk->now.boot_ms) / 1000);

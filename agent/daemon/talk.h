@@ -17,6 +17,8 @@ struct talk_options {
     int64_t deadline_ms;  /* boot */
     /* The connection stands: say the first word. */
     void (*on_connected)(void *context, struct talk *talk);
+    /* Connected, and nothing was heard for a while: say it again. May be NULL. */
+    void (*on_silence)(void *context, struct talk *talk);
     /* Valid until the next word is said. */
     void (*on_message)(void *context, struct talk *talk, const struct message *message);
     void *context;

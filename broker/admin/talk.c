@@ -7,11 +7,11 @@
 #include "broker/admin/talk.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "broker/admin/say.h"
 #include "lib/base/text.h"
 #include "lib/edge/fields.h"
+#include "lib/edge/terminal.h"
 #include "lib/wire/limits.h"
 
 enum { ERR_NUMBERS = 128 };
@@ -96,9 +96,7 @@ int
 talk_print_json(const struct admin *admin, json_t *value)
 {
     json_auto_t *owned = value;
-    /* On a terminal nothing but ASCII, so that no name can steer it; a pipe gets plain UTF-8. */
-    size_t ascii = isatty(STDOUT_FILENO) == 1 ? JSON_ENSURE_ASCII : 0;
-    if (owned == NULL || json_dumpf(owned, stdout, JSON_COMPACT | ascii) != 0) {
+    if (owned == NULL || !terminal_put_json(stdout, owned)) {
         (void)fprintf(stderr, "%s: %s\n", admin->program->name, err_text(ERR_MEMORY));
         return ADMIN_EXIT_FAILED;
     }

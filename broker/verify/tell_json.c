@@ -7,6 +7,7 @@
 #include "broker/verify/verify.h"
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
+#include "lib/edge/terminal.h"
 #include "lib/trust/token.h"
 
 enum {
@@ -126,7 +127,7 @@ print(json_t *object)
     if (object == NULL) {
         return ERR_MEMORY;
     }
-    if (json_dumpf(object, stdout, JSON_COMPACT) == 0) {
+    if (terminal_put_json(stdout, object)) {
         (void)fputc('\n', stdout); /* the stream remembers */
     }
     return ERR_OK;

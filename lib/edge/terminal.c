@@ -58,9 +58,10 @@ terminal_width(int fd)
 static const struct {
     uint32_t first, last;
 } unwanted[] = {
-    {0x00, 0x1f},     {0x7f, 0x9f},     /* controls */
-    {0x061c, 0x061c}, {0x200e, 0x200f}, /* direction marks */
-    {0x2028, 0x202e}, {0x2066, 0x2069}, /* separators, overrides, isolates */
+    {0x00, 0x1f},     {0x7f, 0x9f},           /* controls */
+    {0x061c, 0x061c}, {0x200e, 0x200f},       /* direction marks */
+    {0x2028, 0x202e}, {0x2066, 0x2069},       /* separators, overrides, isolates */
+    {0xd800, 0xdfff}, {0x110000, UINT32_MAX}, /* no characters, though some C libraries take them */
 };
 
 /* Length of the character at `text` (1 for a byte that starts none) and its code point, or '?'. */
@@ -165,6 +166,37 @@ terminal_put(struct buffer *out, const char *text, size_t columns)
     size_t used = put(out, text, columns);
     leave_utf8(made, before);
     return used;
+}
+
+/* --- JSON ------------------------------------------------------------------------------------ */
+
+static int
+write_json(const char *text, size_t len, void *context)
+{
+    return fwrite(text, 1, len, context) == len ? 0 : -1;
+}
+
+/* DEL, which jansson takes for plain ASCII, stands in a string if anywhere. */
+static int
+write_json_tame(const char *text, size_t len, void *context)
+{
+    static const char escaped[] = "\\u007F";
+    for (size_t i = 0; i < len; i++) {
+        bool is_delete = text[i] == KEY_DELETE;
+        size_t n = is_delete ? sizeof(escaped) - 1 : 1;
+        if (fwrite(is_delete ? escaped : text + i, 1, n, context) != n) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+bool
+terminal_put_json(FILE *out, const json_t *value)
+{
+    bool is_terminal = isatty(fileno(out)) == 1;
+    return json_dump_callback(value, is_terminal ? write_json_tame : write_json, out,
+                              JSON_COMPACT | (is_terminal ? JSON_ENSURE_ASCII : 0)) == 0;
 }
 
 /* --- progress -------------------------------------------------------------------------------- */

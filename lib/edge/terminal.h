@@ -3,6 +3,7 @@
 #ifndef REFLOOP_LIB_EDGE_TERMINAL_H
 #define REFLOOP_LIB_EDGE_TERMINAL_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "lib/base/bytes.h"
@@ -18,6 +19,11 @@ size_t terminal_columns(const char *text);
  * direction marks and bytes that are no UTF-8 become '?', tabs and newlines blanks. Cut to
  * `columns` (0: not cut) with an ellipsis. Returns the columns it takes. */
 size_t terminal_put(struct buffer *out, const char *text, size_t columns);
+
+/* Writes JSON on one line without its end. To a terminal nothing but printable ASCII, so that no
+ * text in it can steer it; a pipe or a file gets plain UTF-8. False when there is no memory or the
+ * stream fails. */
+bool terminal_put_json(FILE *out, const json_t *value);
 
 /* One line on standard error that replaces the one before; nothing when that is no terminal. */
 void terminal_progress(const char *format, ...) PRINTF_LIKE(1, 2);

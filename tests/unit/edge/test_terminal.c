@@ -51,6 +51,7 @@ test_foreign_text_is_tamed(void **state)
                0, "a?b", 3);                    /* right-to-left override */
     assert_put("cut \xe6\xbc", 0, "cut ??", 6); /* half a character */
     assert_put("\xc0\xaf", 0, "??", 2);         /* overlong */
+    assert_put("\xf5\xa8\x96\x93", 0, "?", 1);  /* beyond the last character */
 }
 
 static void
@@ -170,6 +171,42 @@ test_terminal_is_one(void **state)
     close(outside);
 }
 
+/* The same value to a terminal and to a pipe: printable ASCII there, UTF-8 here, one meaning. */
+static void
+test_json(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"a\":\"\\u001b\\u007f\\u009b\\u202e\xc3\xa9\"}";
+    json_auto_t *value = json_loads(text, 0, NULL);
+    char shown[128] = "";
+    int fds[2];
+    int inside = -1;
+    int outside = open_terminal(&inside);
+    if (outside < 0 || inside < 0) {
+        print_message("skipped: no pseudo terminal here\n");
+        skip();
+    }
+    assert_int_equal(pipe(fds), 0);
+    FILE *streams[] = {fdopen(inside, "w"), fdopen(fds[1], "w")};
+    const int ends[] = {outside, fds[0]};
+    static const char *const expected[] = {
+        "{\"a\":\"\\u001B\\u007F\\u009B\\u202E\\u00E9\"}",
+        "{\"a\":\"\\u001B\x7f\xc2\x9b\xe2\x80\xae\xc3\xa9\"}",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
+        assert_non_null(streams[i]);
+        assert_true(terminal_put_json(streams[i], value));
+        assert_int_equal(fflush(streams[i]), 0);
+        ssize_t n = read(ends[i], shown, sizeof(shown) - 1);
+        assert_true(n > 0);
+        shown[n] = '\0';
+        assert_string_equal(shown, expected[i]);
+        (void)fclose(streams[i]);
+        close(ends[i]);
+    }
+    assert_false(terminal_put_json(stderr, NULL));
+}
+
 static void
 test_passphrase_from_file(void **state)
 {
@@ -202,10 +239,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_columns),         cmocka_unit_test(test_foreign_text_is_tamed),
-        cmocka_unit_test(test_cutting),         cmocka_unit_test(test_table),
-        cmocka_unit_test(test_many_rows),       cmocka_unit_test(test_pipe_is_no_terminal),
-        cmocka_unit_test(test_terminal_is_one), cmocka_unit_test(test_passphrase_from_file),
+        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_foreign_text_is_tamed),
+        cmocka_unit_test(test_cutting),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_many_rows),
+        cmocka_unit_test(test_pipe_is_no_terminal),
+        cmocka_unit_test(test_terminal_is_one),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_passphrase_from_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
