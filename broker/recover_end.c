@@ -33,6 +33,19 @@ count_unheard(const struct broker *broker)
     return n;
 }
 
+/* A copy from before anybody joined knows nobody to wait for. Whoever has joined since is a
+ * stranger to it, and without them all would be lost: somebody must show a goal, or the
+ * administrator say that there is none. */
+static bool
+knows_nobody(const struct broker *broker)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < directory_count(broker->directory); i++) {
+        n += is_awaited(directory_at(broker->directory, i)) ? 1 : 0;
+    }
+    return n == 0 && broker->recover.goal == 0;
+}
+
 /* All that was ever shown is back, and it is what was signed. */
 static bool
 is_complete(struct broker *broker)
@@ -167,8 +180,8 @@ recover_end(struct broker *broker, const struct curve_public *answered)
         return ERR_OK;
     }
     bool complete = is_complete(broker);
-    if (complete ? recover->waived || count_unheard(broker) == 0
-                 : recover->waived && recover->forked) {
+    bool all_heard = count_unheard(broker) == 0 && !knows_nobody(broker);
+    if (complete ? recover->waived || all_heard : recover->waived && recover->forked) {
         return end(broker, complete, answered);
     }
     return ERR_OK;

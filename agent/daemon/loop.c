@@ -66,13 +66,27 @@ command_context(struct loop *loop)
     return context;
 }
 
+/* A full disk: nobody but the upkeep finds out that there is room again when nothing arrives. */
+static void
+tend_soon(struct loop *loop)
+{
+    int64_t soon_ms = loop->now.boot_ms + FULL_PAUSE_MS;
+    loop->tend_ms = soon_ms < loop->tend_ms ? soon_ms : loop->tend_ms;
+}
+
 static json_t *
 on_command(void *opaque, json_t *request, bool *keep_open)
 {
     struct loop *loop = opaque;
     struct command_context context = command_context(loop);
     loop->proof_due = true;
-    return command_run(&context, request, keep_open);
+    json_t *answer = command_run(&context, request, keep_open);
+    const json_t *error = json_object_get(answer, "error");
+    const char *code = json_string_value(json_object_get(error, "code"));
+    if (code != NULL && strcmp(code, err_name(ERR_DISK_FULL)) == 0) {
+        tend_soon(loop);
+    }
+    return answer;
 }
 
 /* --- link ------------------------------------------------------------------------------------ */
@@ -150,6 +164,7 @@ ease(struct loop *loop, enum err err)
                      FULL_PAUSE_MS / 1000);
     }
     loop->hold_ms = loop->now.boot_ms + FULL_PAUSE_MS;
+    tend_soon(loop);
     return tell(loop, LINK_CLOSED);
 }
 
@@ -388,6 +403,18 @@ wait_and_serve(struct loop *loop)
     return err;
 }
 
+static void
+tend(struct loop *loop)
+{
+    struct agent_queue_status queue;
+    agent_tend(loop->agent, loop->now);
+    loop->tend_ms = loop->now.boot_ms + TEND_MS;
+    agent_get_queue_status(loop->agent, &queue);
+    if (queue.disk_full) {
+        tend_soon(loop);
+    }
+}
+
 static enum err
 turn(struct loop *loop)
 {
@@ -399,8 +426,7 @@ turn(struct loop *loop)
         err = take_frames(loop);
     }
     if (err == ERR_OK && loop->now.boot_ms >= loop->tend_ms) {
-        agent_tend(loop->agent, loop->now);
-        loop->tend_ms = loop->now.boot_ms + TEND_MS;
+        tend(loop);
     }
     if (err == ERR_OK) {
         err = send_frames(loop);

@@ -1,5 +1,5 @@
 /* refloop-agent: argv, exit codes, and what a person reads when it does not start. Exit 0: done or
- * stopped in order; 1: failed; 2: the command line is wrong. */
+ * stopped in order; 1: failed; 2: the command line is wrong; 3: the store is damaged. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,10 +11,11 @@
 #include "lib/base/secret.h"
 #include "lib/edge/args.h"
 #include "lib/edge/daemon.h"
+#include "lib/edge/store_guard.h"
 
 struct arguments {
     const char *home;
-    bool check_config, print_config, check_store;
+    bool check_config, print_config, check_store, probe_store;
     int64_t timeout_s;
 };
 
@@ -33,7 +34,12 @@ static const struct args_option options[] = {
      "compare the records with the log they come from, and end\n"
      "(the agent must not be running)",
      offsetof(struct arguments, check_store), 0, 0},
+    {STORE_GUARD_OPTION, 0, ARGS_FLAG, NULL, NULL, offsetof(struct arguments, probe_store), 0, 0},
 };
+
+#define ADVICE                                                                                     \
+    "Move it aside and start again: what reached the broker is read afresh from there. What was "  \
+    "only queued here is lost, to be said again. See docs/operation.md, \"A damaged store\"."
 
 static const struct args_program program = {
     .name = "refloop-agent",
@@ -49,11 +55,10 @@ static const struct args_program program = {
 
 enum { RESUME_WITHIN_MS = 10000 };
 
-static int
+static void
 fail(const struct complaint *complaint)
 {
     (void)fprintf(stderr, "refloop-agent: %s\n", complaint->text); /* the last resort */
-    return ARGS_EXIT_FAILURE;
 }
 
 static enum err
@@ -114,6 +119,35 @@ serve(struct loop_options *loop, struct identity *identity, struct complaint *co
     }
 }
 
+/* What a child is asked before, as --probe-store: to open the store as we would. */
+static int
+probe_store(const char *home, const struct config *config)
+{
+    CLEANUP(agent_freep) struct agent *agent = NULL;
+    struct identity identity = {.joined = false};
+    struct complaint complaint = {.text = ""};
+    const struct loop_options loop = {.home = home, .config = config, .identity = &identity};
+    int status = ARGS_EXIT_OK;
+    store_guard_follow();
+    if (load_identity(home, &identity, &complaint) == ERR_OK) {
+        status = store_guard_answer(loop_open_store(&loop, &agent, &complaint), &complaint);
+    }
+    agent_freep(&agent);
+    identity_done(&identity);
+    return status;
+}
+
+static enum err
+guard_store(const char *home, struct complaint *complaint)
+{
+    const struct store_guard guard = {.home = home, .advice = ADVICE};
+    enum err err = store_guard_probe(&guard, complaint);
+    if (err == ERR_OK && store_guard_watch(&guard) != ERR_OK) {
+        logging_line(LOGGING_WARNING, "store.unguarded", "signals=refused");
+    }
+    return err;
+}
+
 static enum err
 run(const char *home, const struct config *config, bool only_check, struct complaint *complaint)
 {
@@ -152,9 +186,10 @@ rotate(const char *home, const struct config *config, int64_t timeout_ms,
     return err;
 }
 
-/* `word` is join, rotate or NULL; `token` the file of a join. */
+/* `word` is join, rotate or NULL; `token` the file of a join. *status_out is what the program ends
+ * with when this fails. */
 static enum err
-act(const struct arguments *arguments, const char *word, const char *token,
+act(const struct arguments *arguments, const char *word, const char *token, int *status_out,
     struct complaint *complaint)
 {
     char home[FILE_PATH_MAX];
@@ -183,6 +218,15 @@ act(const struct arguments *arguments, const char *word, const char *token,
     if (word != NULL) {
         return rotate(home, &config, arguments->timeout_s * 1000, complaint);
     }
+    if (arguments->probe_store) {
+        *status_out = probe_store(home, &config);
+        return *status_out == ARGS_EXIT_OK ? ERR_OK : ERR_CORRUPT;
+    }
+    err = guard_store(home, complaint);
+    if (err != ERR_OK) {
+        *status_out = ARGS_EXIT_DAMAGED;
+        return err;
+    }
     return run(home, &config, arguments->check_store, complaint);
 }
 
@@ -193,6 +237,7 @@ main(int argc, char **argv)
     struct complaint complaint = {.text = ""};
     bool locked = false;
     int first = 0;
+    int status = ARGS_EXIT_FAILURE;
     if (secret_start(&locked) != ERR_OK) {
         (void)fputs("refloop-agent: the cryptographic library does not start\n", stderr);
         return ARGS_EXIT_FAILURE;
@@ -216,6 +261,9 @@ main(int argc, char **argv)
     if (!locked) {
         logging_line(LOGGING_WARNING, "memory.unlocked", "limit=memlock");
     }
-    enum err err = act(&arguments, word, join ? argv[first + 1] : NULL, &complaint);
-    return err == ERR_OK ? ARGS_EXIT_OK : fail(&complaint);
+    if (act(&arguments, word, join ? argv[first + 1] : NULL, &status, &complaint) != ERR_OK) {
+        fail(&complaint);
+        return status;
+    }
+    return ARGS_EXIT_OK;
 }

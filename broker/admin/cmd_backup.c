@@ -46,7 +46,7 @@ copy(const struct admin *admin, const struct audit_copy_options *options, struct
 {
     CLEANUP(audit_closep) struct audit *audit = NULL;
     copied->dir = admin->words[0];
-    enum err err = audit_open(admin->home, NULL, &audit, complaint);
+    enum err err = inspect_open(admin, &audit, complaint);
     if (err == ERR_OK) {
         terminal_progress("copying, and reading back");
         err = audit_copy(audit, copied->dir, options, complaint);

@@ -30,9 +30,13 @@ static enum err
 expect_damage(void)
 {
     const struct sigaction action = {.sa_handler = say_damaged};
-    return sigaction(SIGBUS, &action, NULL) == 0 && sigaction(SIGSEGV, &action, NULL) == 0
-               ? ERR_OK
-               : ERR_INTERNAL;
+    static const int faults[] = {SIGBUS, SIGSEGV, SIGABRT};
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+        if (sigaction(faults[i], &action, NULL) != 0) {
+            return ERR_INTERNAL;
+        }
+    }
+    return ERR_OK;
 }
 
 enum err

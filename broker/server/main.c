@@ -1,5 +1,5 @@
 /* refloop-broker: argv, exit codes, and what an operator reads when it does not start. Exit 0: done
- * or stopped in order; 1: failed; 2: the command line is wrong. */
+ * or stopped in order; 1: failed; 2: the command line is wrong; 3: the store is damaged. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -7,10 +7,11 @@
 #include "lib/base/secret.h"
 #include "lib/edge/args.h"
 #include "lib/edge/daemon.h"
+#include "lib/edge/store_guard.h"
 
 struct arguments {
     const char *home;
-    bool check_config, print_config, check_store, rebuild_store;
+    bool check_config, print_config, check_store, rebuild_store, probe_store;
 };
 
 static const struct args_option options[] = {
@@ -30,7 +31,12 @@ static const struct args_option options[] = {
      "fold mailboxes and loops afresh from the log, check, and end\n"
      "(the broker must not be running)",
      offsetof(struct arguments, rebuild_store), 0, 0},
+    {STORE_GUARD_OPTION, 0, ARGS_FLAG, NULL, NULL, offsetof(struct arguments, probe_store), 0, 0},
 };
+
+#define ADVICE                                                                                     \
+    "Move it aside and restore the newest backup: docs/operation.md, \"A damaged store\". What "   \
+    "the backup lacks the members bring back."
 
 static const struct args_program program = {
     .name = "refloop-broker",
@@ -41,6 +47,16 @@ static const struct args_program program = {
     .options = options,
     .n_options = ARRAY_LEN(options),
 };
+
+/* A child is asked first; --probe-store is that child. */
+static int
+probe_store(const char *home, const struct config *config)
+{
+    CLEANUP(setup_close) struct setup setup = {.broker = NULL};
+    struct complaint complaint = {.text = ""};
+    store_guard_follow();
+    return store_guard_answer(setup_open(home, config, &setup, &complaint), &complaint);
+}
 
 static int
 fail(const struct complaint *complaint)
@@ -137,6 +153,17 @@ main(int argc, char **argv)
         return ARGS_EXIT_OK;
     }
     logging_set_level((enum logging_level)config.log_level);
+    if (arguments.probe_store) {
+        return probe_store(home, &config);
+    }
+    const struct store_guard guard = {.home = home, .advice = ADVICE};
+    if (store_guard_probe(&guard, &complaint) != ERR_OK) {
+        (void)fail(&complaint);
+        return ARGS_EXIT_DAMAGED;
+    }
+    if (store_guard_watch(&guard) != ERR_OK) {
+        logging_line(LOGGING_WARNING, "store.unguarded", "signals=refused");
+    }
     if (!locked) {
         logging_line(LOGGING_WARNING, "memory.unlocked", "limit=memlock");
     }

@@ -55,7 +55,9 @@ args_print_help(const struct args_program *program, FILE *out)
                   program->description);
     for (size_t i = 0; i < program->n_options; i++) {
         const struct args_option *option = &program->options[i];
-        print_option(option->letter, option->name, option->value, option->help, out);
+        if (option->help != NULL) {
+            print_option(option->letter, option->name, option->value, option->help, out);
+        }
     }
     print_option('h', "help", NULL, "print this", out);
     print_option('\0', "version", NULL, "print the version", out);

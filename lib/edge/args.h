@@ -7,7 +7,7 @@
 
 #include "lib/base/bytes.h"
 
-enum { ARGS_EXIT_OK = 0, ARGS_EXIT_FAILURE = 1, ARGS_EXIT_USAGE = 2 };
+enum { ARGS_EXIT_OK = 0, ARGS_EXIT_FAILURE = 1, ARGS_EXIT_USAGE = 2, ARGS_EXIT_DAMAGED = 3 };
 enum { ARGS_OPTIONS_MAX = 48 };
 
 enum args_type {
@@ -21,7 +21,7 @@ struct args_option {
     char letter;      /* 0 when there is none */
     enum args_type type;
     const char *value; /* its name in the help: "DIR" */
-    const char *help;  /* one line or more, '\n' between */
+    const char *help;  /* one line or more, '\n' between; NULL: not shown */
     size_t offset;     /* of the field in the caller's struct */
     int64_t min, max;
 };
