@@ -69,7 +69,7 @@ struct agent_link_status {
     const char *unproved;  /* why this agent itself does not go on with what the broker told, in
                               words;  NULL when it does. A hello is said again by and by */
     uint64_t cursor, head; /* of the log: how far we have read, how far it goes */
-    int64_t broker_clock_ahead_ms;    /* broker's log clock minus ours at the last pong */
+    int64_t broker_clock_ahead_ms;    /* the broker's clock minus ours, as last told */
     uint64_t bad_frames, bad_entries; /* refused from the broker, since start */
 };
 void agent_get_link_status(const struct agent *agent, struct agent_link_status *status_out);

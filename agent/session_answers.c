@@ -89,7 +89,7 @@ begin(struct agent *agent, const struct message_welcome *welcome, struct instant
     session->status.refused_since_ms = 0;
     session->status.unproved = NULL;
     session->status.head = welcome->head;
-    session->status.broker_clock_ahead_ms = welcome->log_time_ms - now.wall_ms;
+    session->status.broker_clock_ahead_ms = welcome->broker_clock_ms - now.wall_ms;
     session->welcome_head = welcome->head;
     session->fetch_ms = now.boot_ms;
     session->ping_ms = now.boot_ms; /* it tells what a pong would */
@@ -163,7 +163,7 @@ take_pong(struct agent *agent, const struct message_pong *pong, bool asked, stru
         return ERR_OK; /* of an earlier question */
     session->ping_waiting = false;
     session->status.head = pong->head;
-    session->status.broker_clock_ahead_ms = pong->log_time_ms - now.wall_ms;
+    session->status.broker_clock_ahead_ms = pong->broker_clock_ms - now.wall_ms;
     hear_of_fetch(agent, pong);
     return witness_on_told(agent, &pong->witnessed, now);
 }

@@ -66,7 +66,7 @@ welcome(struct dispatch_call *call)
     answer->kind = MESSAGE_WELCOME;
     *welcome = (struct message_welcome){
         .head = broker->head.entries,
-        .log_time_ms = state_log_time(broker, call->now),
+        .broker_clock_ms = call->now.wall_ms,
         .recall_from = broker->recover.active ? recover_from(broker) : 0,
     };
     memcpy(welcome->incarnation, broker->incarnation, INCARNATION_BYTES);
@@ -129,7 +129,7 @@ handle_ping(struct dispatch_call *call)
     *pong = (struct message_pong){
         .nonce = call->message->as.ping.nonce,
         .head = broker->head.entries,
-        .log_time_ms = state_log_time(broker, call->now),
+        .broker_clock_ms = call->now.wall_ms,
         .fetch_waiting = call->session->fetch.waiting,
     };
     enum err err = tell(call, &space, &pong->proved, &pong->witnessed);

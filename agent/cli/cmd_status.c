@@ -57,8 +57,8 @@ print_log(struct screen *screen, const json_t *log)
         char span[CLOCK_TEXT_BYTES];
         clock_format_span(ahead_ms > 0 ? ahead_ms : -ahead_ms, span);
         screen_line(screen, SCREEN_WARN, 2,
-                    "This machine's clock is %s %s the broker's. Set it right; times shown here "
-                    "may be off.",
+                    "This machine's clock is %s %s the broker's. Set it right, or tell the "
+                    "administrator if it is; times shown here may be off.",
                     span, ahead_ms > 0 ? "behind" : "ahead of");
     }
 }

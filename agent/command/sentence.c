@@ -166,8 +166,10 @@ write_clock(const struct sentence_facts *facts, char out[QUEUE_BYTES])
     if (ahead > -clock_off_ms && ahead < clock_off_ms)
         return;
     clock_format_span(ahead > 0 ? ahead : -ahead, span);
-    (void)text_format(out, QUEUE_BYTES, " This machine's clock is %s %s: set it right.", span,
-                      ahead > 0 ? "behind" : "ahead");
+    (void)text_format(out, QUEUE_BYTES,
+                      " This machine's clock is %s %s the broker's: set it right, or tell your "
+                      "administrator if it is.",
+                      span, ahead > 0 ? "behind" : "ahead of");
 }
 
 /* What cannot be believed is passed over, so something may be missing here that others have. */

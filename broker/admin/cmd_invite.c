@@ -19,6 +19,7 @@ struct invitation {
     struct network network;
     char out[FILE_PATH_MAX]; /* "-" is standard output */
     bool again;              /* an earlier invite ends with this one */
+    bool log_is_ahead;       /* of the clock here, by which `expires_ms` was reckoned at first */
     uint64_t index;          /* of the log */
 };
 
@@ -47,6 +48,17 @@ choose_file(const struct admin *admin, struct invitation *invitation, struct com
     return ERR_OK;
 }
 
+/* An invite ends by the log's time, which stays ahead when the broker's clock once was. */
+static void
+reckon_by_log(const json_t *members, struct invitation *invitation)
+{
+    int64_t log_ms = 0;
+    if (fields_time(members, "log_time", &log_ms) && log_ms > invitation->order.now_ms) {
+        invitation->order.expires_ms += log_ms - invitation->order.now_ms;
+        invitation->log_is_ahead = log_ms - invitation->order.now_ms > MS_PER_HOUR;
+    }
+}
+
 /* The broker judges this too; said here it comes before the passphrase, and says what to do. */
 static enum err
 look_at_member(const struct admin *admin, struct invitation *invitation,
@@ -58,6 +70,7 @@ look_at_member(const struct admin *admin, struct invitation *invitation,
         return err;
     }
     const json_t *member = fields_member(members, invitation->order.org);
+    reckon_by_log(members, invitation);
     if (member == NULL) {
         return ERR_OK;
     }
@@ -144,6 +157,9 @@ print_invited(const struct invitation *invitation, const struct buffer *token)
     }
     say_line(out, "%s (%s) is invited to %s until %s.", invitation->order.name,
              invitation->order.org, invitation->network.genesis.network_name, until);
+    if (invitation->log_is_ahead) {
+        say_line(out, "That is by the log's time, which is ahead: see refloop-admin status.");
+    }
     if (invitation->again) {
         say_line(out, "An earlier invite for it works no more.");
     }

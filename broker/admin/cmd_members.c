@@ -45,7 +45,7 @@ describe_seen(const json_t *member, int64_t now_ms, char out[STATE_BYTES])
 }
 
 static void
-describe_note(const json_t *member, int64_t now_ms, char out[NOTE_BYTES])
+describe_note(const json_t *member, int64_t log_ms, char out[NOTE_BYTES])
 {
     int64_t expires_ms = 0;
     char until[CLOCK_TEXT_BYTES];
@@ -56,7 +56,7 @@ describe_note(const json_t *member, int64_t now_ms, char out[NOTE_BYTES])
         say_time(expires_ms, until);
         (void)text_format(out, NOTE_BYTES, "%s %s %s",
                           is_state(member, "invited") ? "invite" : "new invite",
-                          expires_ms < now_ms ? "expired" : "until", until);
+                          expires_ms < log_ms ? "expired" : "until", until);
     } else if (is_state(member, "revoked")) {
         (void)text_format(out, NOTE_BYTES, "%s", fields_text(member, "reason"));
     }
@@ -72,7 +72,7 @@ describe_key(const json_t *member, char out[KEY_SHOWN + 1])
 }
 
 static enum err
-add_row(struct table *table, const json_t *member, int64_t now_ms)
+add_row(struct table *table, const json_t *member, int64_t now_ms, int64_t log_ms)
 {
     int64_t since_ms = 0;
     char since[CLOCK_TEXT_BYTES] = "";
@@ -85,7 +85,7 @@ add_row(struct table *table, const json_t *member, int64_t now_ms)
     }
     describe_key(member, key);
     describe_seen(member, now_ms, seen);
-    describe_note(member, now_ms, note);
+    describe_note(member, log_ms, note);
     const char *const cells[] = {
         fields_text(member, "org"),
         fields_text(member, "name"),
@@ -143,8 +143,11 @@ cmd_print_members(const json_t *answer, int64_t now_ms, size_t width, bool empha
     const json_t *list = json_object_get(answer, "members");
     const struct counts counts = count_all(answer);
     enum err err = table == NULL ? ERR_MEMORY : ERR_OK;
+    /* Invites end by the log's time, which never goes back; a clock may. */
+    int64_t log_ms = 0;
+    log_ms = fields_time(answer, "log_time", &log_ms) && log_ms > now_ms ? log_ms : now_ms;
     for (size_t i = 0; err == ERR_OK && i < json_array_size(list); i++) {
-        err = add_row(table, json_array_get(list, i), now_ms);
+        err = add_row(table, json_array_get(list, i), now_ms, log_ms);
     }
     if (err == ERR_OK) {
         err = table_print(table, width, emphasis, out);

@@ -96,7 +96,7 @@ struct message_ping {
 struct message_welcome {
     uint8_t incarnation[INCARNATION_BYTES];
     uint64_t head; /* entries in the log */
-    int64_t log_time_ms;
+    int64_t broker_clock_ms;
     char version[24];
     struct message_head proved;
     struct message_witnessed witnessed;
@@ -117,7 +117,7 @@ struct message_entries {
 struct message_pong {
     uint64_t nonce;
     uint64_t head;
-    int64_t log_time_ms;
+    int64_t broker_clock_ms;
     bool fetch_waiting;
     struct message_head proved;
     struct message_witnessed witnessed;

@@ -92,7 +92,7 @@ read_welcome(const void *part, struct bytes wire, struct message *to)
     const Refloop__Session__V1__Welcome *from = part;
     struct message_welcome *welcome = &to->as.welcome;
     welcome->head = from->head;
-    welcome->log_time_ms = from->log_time_ms;
+    welcome->broker_clock_ms = from->broker_clock_ms;
     welcome->recall_from = from->recall_from;
     read_witnessed(wire, WELCOME_WITNESSED, &welcome->witnessed);
     return codec_get(&from->incarnation, welcome->incarnation, INCARNATION_BYTES) &&
@@ -108,7 +108,7 @@ read_pong(const void *part, struct bytes wire, struct message *to)
     const Refloop__Session__V1__Pong *from = part;
     to->as.pong = (struct message_pong){.nonce = from->nonce,
                                         .head = from->head,
-                                        .log_time_ms = from->log_time_ms,
+                                        .broker_clock_ms = from->broker_clock_ms,
                                         .fetch_waiting = from->has_fetch_waiting};
     read_witnessed(wire, PONG_WITNESSED, &to->as.pong.witnessed);
     return message_read_head(wire, PONG_PROVED, &to->as.pong.proved);

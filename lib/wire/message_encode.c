@@ -84,7 +84,7 @@ fill_welcome(const struct message_filling *f)
     refloop__session__v1__welcome__init(to);
     to->incarnation = codec_bytes(from->incarnation, sizeof(from->incarnation));
     to->head = from->head;
-    to->log_time_ms = from->log_time_ms;
+    to->broker_clock_ms = from->broker_clock_ms;
     to->version = codec_text_unless_empty(from->version);
     to->proved = message_fill_head(f, &from->proved);
     to->witnessed = fill_witnessed(f, &from->witnessed);
@@ -101,7 +101,7 @@ fill_pong(const struct message_filling *f)
     refloop__session__v1__pong__init(to);
     to->nonce = from->nonce;
     to->head = from->head;
-    to->log_time_ms = from->log_time_ms;
+    to->broker_clock_ms = from->broker_clock_ms;
     to->has_fetch_waiting = to->fetch_waiting = from->fetch_waiting;
     to->proved = message_fill_head(f, &from->proved);
     to->witnessed = fill_witnessed(f, &from->witnessed);

@@ -89,7 +89,8 @@ welcome_check(const struct message *message)
     bool is_recalling = welcome->recall_from > 0;
     return first_of(told_check(&welcome->proved, &welcome->witnessed),
                     must(!codec_is_zero(welcome->incarnation, sizeof(welcome->incarnation)) &&
-                         welcome->log_time_ms >= 0 && welcome->proved.present == !is_recalling &&
+                         welcome->broker_clock_ms >= 0 &&
+                         welcome->proved.present == !is_recalling &&
                          codec_line_ok(welcome->version, sizeof(welcome->version), 0)));
 }
 
@@ -159,7 +160,7 @@ static enum err
 pong_check(const struct message *message)
 {
     const struct message_pong *pong = &message->as.pong;
-    return first_of(told_check(&pong->proved, &pong->witnessed), must(pong->log_time_ms >= 0));
+    return first_of(told_check(&pong->proved, &pong->witnessed), must(pong->broker_clock_ms >= 0));
 }
 
 static enum err

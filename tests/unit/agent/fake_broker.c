@@ -450,7 +450,7 @@ on_hello(struct fake_broker *broker, size_t peer, struct instant now)
     hear_checkpoint(broker, peer);
     broker->out.kind = MESSAGE_WELCOME;
     *welcome = (struct message_welcome){.head = broker->n_log,
-                                        .log_time_ms = now.wall_ms,
+                                        .broker_clock_ms = now.wall_ms,
                                         .version = "test",
                                         .recall_from = broker->recall_from};
     if (broker->head_shown != 0)
@@ -470,7 +470,7 @@ on_ping(struct fake_broker *broker, size_t peer, struct instant now)
     broker->out.kind = MESSAGE_PONG;
     broker->out.as.pong = (struct message_pong){.nonce = broker->in.as.ping.nonce,
                                                 .head = broker->n_log,
-                                                .log_time_ms = now.wall_ms,
+                                                .broker_clock_ms = now.wall_ms,
                                                 .fetch_waiting = broker->session[peer].fetching};
     if (broker->recall_from == 0 && !broker->strip_head)
         broker->out.as.pong.proved = tell_head(broker, peer);

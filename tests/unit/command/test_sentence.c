@@ -33,10 +33,14 @@ static const struct {
     {{.ready = true, .clock_ahead_ms = 119999}, false, "Online. Nothing needs you."},
     {{.ready = true, .clock_ahead_ms = 120000},
      true,
-     "Online. Nothing needs you. This machine's clock is 2 min behind: set it right."},
+     "Online. Nothing needs you. This machine's clock is 2 min behind the broker's: set it right, "
+     "or "
+     "tell your administrator if it is."},
     {{.ready = true, .clock_ahead_ms = -7200000, .n_need_me = 1},
      true,
-     "Online. 1 referral needs you. This machine's clock is 2 h ahead: set it right."},
+     "Online. 1 referral needs you. This machine's clock is 2 h ahead of the broker's: set it "
+     "right, or "
+     "tell your administrator if it is."},
     {{.ready = true, .n_bad = 1, .n_need_me = 1},
      true,
      "Online. 1 referral needs you. 1 statement from the broker cannot be believed or read: tell "

@@ -433,7 +433,7 @@ put_part(struct message *message)
     case MESSAGE_WELCOME:
         message->as.welcome = (struct message_welcome){.incarnation = {1, 2, 3},
                                                        .head = 9,
-                                                       .log_time_ms = 77,
+                                                       .broker_clock_ms = 77,
                                                        .version = "0.1.0",
                                                        .proved = head(),
                                                        .witnessed = witnessed()};

@@ -62,7 +62,7 @@ fields_come_back(void **state)
     decode_kind(MESSAGE_PONG, &bytes);
     assert_int_equal(back.as.pong.nonce, 3);
     assert_int_equal(back.as.pong.head, 9);
-    assert_int_equal(back.as.pong.log_time_ms, 78);
+    assert_int_equal(back.as.pong.broker_clock_ms, 78);
     assert_true(back.as.pong.fetch_waiting);
     buffer_clear(&bytes);
     decode_kind(MESSAGE_REFUSED, &bytes);
@@ -432,7 +432,7 @@ no_incarnation(struct message *m)
 static void
 welcome_before_time(struct message *m)
 {
-    m->as.welcome.log_time_ms = -1;
+    m->as.welcome.broker_clock_ms = -1;
 }
 static void
 no_receipts(struct message *m)
@@ -502,7 +502,7 @@ entry_before_time(struct message *m)
 static void
 pong_before_time(struct message *m)
 {
-    m->as.pong.log_time_ms = -1;
+    m->as.pong.broker_clock_ms = -1;
 }
 static void
 own_code(struct message *m)
