@@ -92,7 +92,7 @@ read_meta(struct broker *broker, struct kv_txn *txn, struct complaint *complaint
     struct bytes value;
     enum err err = kv_get(txn, TABLE_META, bytes_of_text(META_FORMAT), &value);
     if (err == ERR_OK && (value.len != 1 || value.data[0] != TABLES_FORMAT)) {
-        return complain(complaint, ERR_CORRUPT, "the store was written by another version");
+        return complain(complaint, ERR_CONFIG, "the store was written by another version");
     }
     if (err == ERR_OK) {
         err = kv_get(txn, TABLE_META, bytes_of_text(META_INCARNATION), &value);
@@ -228,8 +228,10 @@ broker_open(const struct broker_options *options, struct broker **broker_out,
     broker->bytes_per_day = options->bytes_per_day;
     broker->witness_ms = options->witness_ms;
     broker->witnessed = BUFFER_INIT(NOTE_BYTES_MAX);
-    verify_queue_init(&broker->queue);
-    enum err err = sessions_init(&broker->sessions);
+    enum err err = verify_queue_init(&broker->queue);
+    if (err == ERR_OK) {
+        err = sessions_init(&broker->sessions);
+    }
     if (err == ERR_OK) {
         err = check_genesis(options, &genesis, complaint);
     }
@@ -253,6 +255,7 @@ broker_free(struct broker *broker)
     }
     verify_queue_done(&broker->queue);
     sessions_done(&broker->sessions);
+    refusals_done(&broker->refusals);
     directory_free(broker->directory);
     recover_done(&broker->recover);
     buffer_done(&broker->witnessed);

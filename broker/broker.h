@@ -3,9 +3,9 @@
  * simulator play the network themselves.
  *
  * One loop turn: frames in (broker_receive) → signatures checked, in any thread (broker_take_job,
- * verify_job_run, broker_give_job) → everything verified is judged in order of arrival and staged
- * in one write transaction → commit → only then receipts and new entries go out (broker_turn). A
- * receipt therefore means: on disk. */
+ * verify_job_run, broker_give_job) → everything verified is judged, each peer in order of arrival,
+ * and staged in one write transaction → commit → only then receipts and new entries go out
+ * (broker_turn). A receipt therefore means: on disk. */
 #ifndef REFLOOP_BROKER_BROKER_H
 #define REFLOOP_BROKER_BROKER_H
 
@@ -129,6 +129,18 @@ struct broker_status {
     size_t recover_helpers; /* connections by keys that this copy does not know, and that help */
 };
 void broker_get_status(const struct broker *broker, struct broker_status *status_out);
+
+/* What one organization was refused for one reason, since the start. */
+struct broker_refused {
+    const char *org; /* a view until the next turn */
+    enum err code;
+    uint64_t n;
+    int64_t first_ms, last_ms; /* wall */
+};
+/* Walks them, those of one organization after one another: start with *cursor = 0; false at the
+ * end. */
+bool broker_next_refused(const struct broker *broker, uint64_t *cursor,
+                         struct broker_refused *refused_out);
 
 /* When a member was last heard from (any message) on this run; 0 when not. */
 int64_t broker_last_heard_ms(const struct broker *broker, const char *org);

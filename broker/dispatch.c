@@ -68,7 +68,7 @@ void
 dispatch_refuse(struct broker *broker, struct session *session, enum who who)
 {
     enum err code = dispatch_refusal(who);
-    state_count_refusal(broker, code);
+    refusals_count(broker, session, code);
     session_refuse(&broker->sessions, session, code, who == WHO_REPLACED ? REPLACED_RETRY_MS : 0);
 }
 
@@ -141,7 +141,7 @@ is_within_share(struct broker *broker, struct session *session, struct instant n
     if (session_charge(&session->messages, share, 1, now.boot_ms, &retry_ms)) {
         return true;
     }
-    state_count_refusal(broker, ERR_QUOTA);
+    refusals_count(broker, session, ERR_QUOTA);
     if (session->messages.used == share.limit) {
         session->messages.used = share.limit + 1;
         session_refuse(&broker->sessions, session, ERR_QUOTA, retry_ms);
@@ -192,7 +192,7 @@ broker_receive(struct broker *broker, const struct curve_public *peer, const str
     }
     call.session = session_of(&call, peer);
     if (call.session == NULL) {
-        state_count_refusal(broker, ERR_BUSY); /* without a session there is nobody to answer */
+        refusals_count(broker, NULL, ERR_BUSY); /* without a session there is nobody to answer */
         return ERR_OK;
     }
     session_hear(call.session, route, now);
@@ -202,13 +202,13 @@ broker_receive(struct broker *broker, const struct curve_public *peer, const str
     if (call.who == WHO_REVOKED || call.who == WHO_STRANGER) {
         /* Nothing of theirs is even looked at. */
         call.session->fetch.waiting = false;
-        state_count_refusal(broker, dispatch_refusal(call.who));
+        refusals_count(broker, call.session, dispatch_refusal(call.who));
         session_refuse(&broker->sessions, call.session, dispatch_refusal(call.who), 0);
         return ERR_OK;
     }
     enum err err = message_decode(frame, &broker->received);
     if (err_is_peer(err)) {
-        state_count_refusal(broker, err);
+        refusals_count(broker, call.session, err);
         session_refuse(&broker->sessions, call.session, err, 0);
         return ERR_OK;
     }

@@ -294,7 +294,7 @@ handle_fetch(struct dispatch_call *call)
     /* Who reads the log over and over costs all others their turns. */
     if (!session_charge(&call->session->served, session_served, 0, call->now.boot_ms, &retry_ms)) {
         call->session->fetch.waiting = false;
-        state_count_refusal(call->broker, ERR_QUOTA);
+        refusals_count(call->broker, call->session, ERR_QUOTA);
         session_refuse(&call->broker->sessions, call->session, ERR_QUOTA, retry_ms);
         return ERR_OK;
     }

@@ -15,7 +15,7 @@ refuse(struct dispatch_call *call, enum err code, uint32_t retry_ms)
     if (call->who == WHO_HELPER) {
         code = dispatch_refusal(WHO_HELPER); /* as if it were no time to help */
     }
-    state_count_refusal(call->broker, code);
+    refusals_count(call->broker, call->session, code);
     session_refuse(&call->broker->sessions, call->session, code, retry_ms);
     return ERR_OK;
 }

@@ -21,7 +21,7 @@ refuse_all(struct dispatch_call *call, enum err code, uint32_t retry_ms)
             .refusal = code,
             .retry_ms = retry_ms,
         };
-        state_count_refusal(call->broker, code);
+        refusals_count(call->broker, call->session, code);
     }
     session_send_receipts(&call->broker->sessions, call->session);
     return ERR_OK;
@@ -45,8 +45,9 @@ is_within_share(struct dispatch_call *call, int64_t statements, uint32_t *retry_
 static bool
 is_crowded(const struct broker *broker, const struct session *session)
 {
-    return session->pending_jobs >= SESSION_PENDING_JOBS ||
-           broker->queue.bytes >= STATE_PENDING_BYTES;
+    /* A few that send much leave room for who sends something now and then. */
+    size_t room = session->pending_jobs == 0 ? 2 * STATE_PENDING_BYTES : STATE_PENDING_BYTES;
+    return session->pending_jobs >= SESSION_PENDING_JOBS || broker->queue.bytes >= room;
 }
 
 /* The key of an invite that a newer one has replaced: its signing key is not kept, so that nothing
@@ -66,7 +67,7 @@ handle_submit(struct dispatch_call *call)
     const struct message_submit *submit = &call->message->as.submit;
     uint32_t retry_ms = 0;
     if (submit->n == 0) {
-        state_count_refusal(broker, ERR_MALFORMED);
+        refusals_count(broker, session, ERR_MALFORMED);
         session_refuse(&broker->sessions, session, ERR_MALFORMED, 0);
         return ERR_OK;
     }
@@ -90,7 +91,10 @@ handle_submit(struct dispatch_call *call)
     job->network = broker->network;
     job->signer = call->who == WHO_MEMBER ? call->member->keys.sign : call->member->once_sign;
     job->memory = session->memory;
+    if (verify_queue_push(&broker->queue, job) != ERR_OK) {
+        verify_job_free(job);
+        return refuse_all(call, ERR_BUSY, STATE_CROWDED_RETRY_MS);
+    }
     session->pending_jobs++;
-    verify_queue_push(&broker->queue, job);
     return ERR_OK;
 }

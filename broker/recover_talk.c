@@ -41,7 +41,7 @@ refuse(struct dispatch_call *call, enum err code, uint64_t index)
                      err_name(code));
     }
     call->session->messages.used += FALSE_COPIES_COST;
-    state_count_refusal(broker, code);
+    refusals_count(broker, call->session, code);
     session_refuse(&broker->sessions, call->session, code, 0);
     return ERR_OK;
 }
@@ -176,7 +176,7 @@ handle_copies(struct dispatch_call *call)
         return ERR_OK; /* they crossed with the end of it */
     }
     if (find_giver(call) == NULL) {
-        state_count_refusal(broker, ERR_BUSY);
+        refusals_count(broker, call->session, ERR_BUSY);
         session_refuse(&broker->sessions, call->session, ERR_BUSY, RECOVER_RETRY_MS);
         return ERR_OK; /* it has not said hello since */
     }

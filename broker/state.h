@@ -6,11 +6,11 @@
 #include "broker/journal.h"
 #include "broker/ledger.h"
 #include "broker/recover.h"
+#include "broker/refusals.h"
 #include "broker/session.h"
 #include "broker/verify_job.h"
 
 enum {
-    STATE_REFUSED_CODES = 128,
     STATE_BUSY_RETRY_MS = 5 * 1000,       /* disk full */
     STATE_CROWDED_RETRY_MS = 250,         /* too much is waiting for its turn */
     STATE_WATERMARK_RETRY_MS = 60 * 1000, /* store nearly full */
@@ -20,7 +20,6 @@ enum {
 
 struct state_counters {
     uint64_t accepted, superseded, duplicates;
-    uint64_t refused[STATE_REFUSED_CODES];
 };
 
 /* The consistency proof asked for last: most sessions stand at the same size. */
@@ -46,6 +45,7 @@ struct broker {
     unsigned fill_percent; /* when last looked at */
     uint64_t unmeasured_bytes;
     struct state_counters counters;
+    struct refusals refusals;
     struct ledger ledger; /* what is committed, as head */
     struct state_consistency consistency;
     int64_t witness_ms;
@@ -59,14 +59,6 @@ struct broker {
     struct logging_limit witness_lines;
     struct recover recover;
 };
-
-static inline void
-state_count_refusal(struct broker *broker, enum err code)
-{
-    if ((unsigned)code < STATE_REFUSED_CODES) {
-        broker->counters.refused[code]++;
-    }
-}
 
 /* The log's present time, for people and for the expiry of invites. */
 static inline int64_t

@@ -31,7 +31,7 @@ broker_get_status(const struct broker *broker, struct broker_status *status_out)
         .recover_forked = recover->forked,
         .recover_helpers = broker_recover_helpers(broker),
     };
-    memcpy(status_out->refused, counters->refused, sizeof(status_out->refused));
+    memcpy(status_out->refused, broker->refusals.totals, sizeof(broker->refusals.totals));
     memcpy(status_out->incarnation, broker->incarnation, sizeof(status_out->incarnation));
 }
 

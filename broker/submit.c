@@ -18,42 +18,61 @@ items_of_job(const struct verify_job *job, struct turn_item *items)
     }
 }
 
-/* The jobs from the head of the queue that are done, and how many statements they hold, within the
- * bounds of a turn. */
-static size_t
-count_ready(const struct broker *broker, size_t *statements_out)
+/* What one turn judges, in the order of the queue. */
+struct batch {
+    struct verify_job *jobs[TURN_STATEMENTS_MAX];
+    size_t n, statements, bytes;
+};
+
+static void
+batch_free(struct batch **batch)
 {
-    size_t jobs = 0;
-    size_t statements = 0;
-    size_t bytes = 0;
-    const struct verify_job *job = broker->queue.first;
-    while (job != NULL && job->stage == VERIFY_DONE) {
-        bool fits =
-            statements + job->n <= TURN_STATEMENTS_MAX && bytes + job->data.len <= TURN_BYTES_MAX;
-        if (jobs > 0 && !fits) {
-            break;
-        }
-        jobs++;
-        statements += job->n;
-        bytes += job->data.len;
-        job = job->next;
+    for (size_t i = 0; *batch != NULL && i < (*batch)->n; i++) {
+        verify_job_free((*batch)->jobs[i]);
     }
-    *statements_out = statements;
-    return jobs;
+    free(*batch);
+}
+
+static size_t
+count_of_peer(const struct batch *batch, const struct curve_public *peer)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < batch->n; i++) {
+        bool same = memcmp(&batch->jobs[i]->peer, peer, sizeof(*peer)) == 0;
+        n += same ? batch->jobs[i]->n : 0;
+    }
+    return n;
+}
+
+/* Takes the jobs that are done, within the bounds of a turn. Each peer has had one before any has a
+ * second, so that the first who is out of its share is followed by nobody with less. */
+static void
+fill(struct verify_queue *queue, struct batch *batch)
+{
+    struct verify_job *job;
+    while ((job = verify_queue_ready(queue)) != NULL) {
+        bool fits = batch->statements + job->n <= TURN_STATEMENTS_MAX &&
+                    batch->bytes + job->data.len <= TURN_BYTES_MAX &&
+                    count_of_peer(batch, &job->peer) + job->n <= TURN_PEER_STATEMENTS;
+        if (batch->n > 0 && !fits) {
+            return;
+        }
+        batch->jobs[batch->n++] = verify_queue_pop(queue);
+        batch->statements += job->n;
+        batch->bytes += job->data.len;
+    }
 }
 
 int64_t
 broker_turn_wait_ms(const struct broker *broker, struct instant now)
 {
-    size_t statements;
     const struct verify_job *first = verify_queue_ready(&broker->queue);
     if (first == NULL) {
         return -1;
     }
-    (void)count_ready(broker, &statements);
     int64_t age_ms = now.boot_ms - first->done_boot_ms;
     /* With nothing else on its way there is nobody to wait for. */
-    if (broker->queue.unverified == 0 || statements >= (size_t)broker->gather_statements ||
+    if (broker->queue.unverified == 0 || broker->queue.done >= (size_t)broker->gather_statements ||
         age_ms < 0 || age_ms >= broker->gather_ms) {
         return 0;
     }
@@ -116,19 +135,16 @@ answer(struct broker *broker, struct kv_txn *txn, const struct verify_job *job,
     return err;
 }
 
-/* Answers and lets go of the jobs of the turn. */
 static enum err
-answer_all(struct broker *broker, const struct turn_item *items, size_t jobs)
+answer_all(struct broker *broker, const struct turn_item *items, const struct batch *batch)
 {
     CLEANUP(kv_abort) struct kv_txn *txn = NULL;
     struct answer_space *space = malloc(sizeof(*space));
     size_t at = 0;
     enum err err = space == NULL ? ERR_MEMORY : kv_begin_read(broker->kv, &txn);
-    for (size_t i = 0; err == ERR_OK && i < jobs; i++) {
-        struct verify_job *job = verify_queue_pop(&broker->queue);
-        err = answer(broker, txn, job, items + at, space);
-        at += job->n;
-        verify_job_free(job);
+    for (size_t i = 0; err == ERR_OK && i < batch->n; i++) {
+        err = answer(broker, txn, batch->jobs[i], items + at, space);
+        at += batch->jobs[i]->n;
     }
     free(space);
     return err;
@@ -137,24 +153,27 @@ answer_all(struct broker *broker, const struct turn_item *items, size_t jobs)
 enum err
 broker_turn(struct broker *broker, struct instant now)
 {
-    size_t n;
-    size_t jobs = count_ready(broker, &n);
-    if (jobs == 0) {
+    CLEANUP(batch_free) struct batch *batch = NULL;
+    if (verify_queue_ready(&broker->queue) == NULL) {
         return ERR_OK;
     }
-    struct turn_item *items = calloc(n, sizeof(*items));
+    batch = calloc(1, sizeof(*batch));
+    if (batch == NULL) {
+        return ERR_MEMORY;
+    }
+    fill(&broker->queue, batch);
+    struct turn_item *items = calloc(batch->statements, sizeof(*items));
     if (items == NULL) {
         return ERR_MEMORY;
     }
     size_t at = 0;
-    struct verify_job *job = broker->queue.first;
-    for (size_t i = 0; i < jobs; i++, job = job->next) {
-        items_of_job(job, items + at);
-        at += job->n;
+    for (size_t i = 0; i < batch->n; i++) {
+        items_of_job(batch->jobs[i], items + at);
+        at += batch->jobs[i]->n;
     }
-    enum err err = turn_run(broker, items, n, now);
+    enum err err = turn_run(broker, items, batch->statements, now);
     if (err == ERR_OK) {
-        err = answer_all(broker, items, jobs);
+        err = answer_all(broker, items, batch);
     }
     free(items);
     return err;

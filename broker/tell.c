@@ -77,7 +77,7 @@ tell_inclusion(struct broker *broker, struct kv_txn *txn, uint64_t index, struct
 static enum err
 refuse(struct dispatch_call *call, enum err code, uint32_t retry_ms)
 {
-    state_count_refusal(call->broker, code);
+    refusals_count(call->broker, call->session, code);
     session_refuse(&call->broker->sessions, call->session, code, retry_ms);
     return ERR_OK;
 }

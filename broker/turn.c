@@ -158,8 +158,10 @@ span_length(const struct turn_item *items, size_t n)
 }
 
 static void
-count(struct broker *broker, const struct judge_result *result)
+count(struct broker *broker, const struct turn_item *item)
 {
+    const struct judge_result *result = &item->result;
+    const struct judge_case *judged = &item->judged;
     struct state_counters *counters = &broker->counters;
     switch (result->receipt.result) {
     case RECEIPT_ACCEPTED:
@@ -169,7 +171,10 @@ count(struct broker *broker, const struct judge_result *result)
         *(result->duplicate ? &counters->duplicates : &counters->superseded) += 1;
         break;
     case RECEIPT_REFUSED:
-        state_count_refusal(broker, result->receipt.refusal);
+        refusals_count(
+            broker,
+            judged->source == JUDGE_PEER ? sessions_find(&broker->sessions, &judged->peer) : NULL,
+            result->receipt.refusal);
         break;
     default:
         break;
@@ -279,7 +284,7 @@ refuse_all(struct broker *broker, struct turn_item *items, size_t n)
                                                             .result = RECEIPT_REFUSED,
                                                             .refusal = ERR_BUSY,
                                                             .retry_ms = STATE_BUSY_RETRY_MS}};
-        count(broker, &items[i].result);
+        count(broker, &items[i]);
         if (judged->source == JUDGE_PEER) {
             err = hole_remember(broker, &judged->peer, judged->verified);
         }
@@ -304,7 +309,7 @@ turn_run(struct broker *broker, struct turn_item *items, size_t n, struct instan
         return err;
     }
     for (size_t i = 0; i < n; i++) {
-        count(broker, &items[i].result);
+        count(broker, &items[i]);
     }
     err = sign(broker, items, n);
     return err == ERR_OK ? wake(broker, items, n, now) : err;

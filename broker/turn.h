@@ -6,7 +6,9 @@
 #include "broker/judge.h"
 
 enum {
-    TURN_STATEMENTS_MAX = 2048,        /* under one receipt signature */
+    TURN_STATEMENTS_MAX = 512, /* under one receipt signature */
+    /* Of these, of one peer: who has one thing to say waits for no more of who has thousands. */
+    TURN_PEER_STATEMENTS = LIMIT_ENVELOPES_PER_FRAME,
     TURN_BYTES_MAX = 16 * 1024 * 1024, /* keeps a transaction's dirty pages few */
 };
 

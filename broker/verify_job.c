@@ -4,7 +4,6 @@
  * true then. */
 #include "broker/verify_job.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include "lib/wire/sealed.h"
@@ -88,81 +87,4 @@ verify_job_run(struct verify_job *job)
         struct bytes bytes = job->items[i].bytes;
         verify_job_open(bytes, &job->network, &job->signer, &job->memory, &job->items[i]);
     }
-}
-
-void
-verify_queue_init(struct verify_queue *queue)
-{
-    *queue = (struct verify_queue){.last = &queue->first};
-}
-
-void
-verify_queue_done(struct verify_queue *queue)
-{
-    while (queue->first != NULL) {
-        verify_job_free(verify_queue_pop(queue));
-    }
-}
-
-/* Many small envelopes weigh more as jobs than as bytes. */
-static size_t
-bytes_held(const struct verify_job *job)
-{
-    return job->data.len + job->n * sizeof(struct verified);
-}
-
-void
-verify_queue_push(struct verify_queue *queue, struct verify_job *job)
-{
-    *queue->last = job;
-    queue->last = &job->next;
-    queue->bytes += bytes_held(job);
-    queue->unverified++;
-    if (queue->waiting == NULL) {
-        queue->waiting = job;
-    }
-}
-
-struct verify_job *
-verify_queue_take(struct verify_queue *queue)
-{
-    struct verify_job *job = queue->waiting;
-    if (job != NULL) {
-        assert(job->stage == VERIFY_WAITING);
-        job->stage = VERIFY_TAKEN;
-        queue->waiting = job->next;
-    }
-    return job;
-}
-
-void
-verify_queue_done_with(struct verify_queue *queue, struct verify_job *job)
-{
-    assert(job->stage == VERIFY_TAKEN);
-    job->stage = VERIFY_DONE;
-    queue->unverified--;
-}
-
-struct verify_job *
-verify_queue_ready(const struct verify_queue *queue)
-{
-    return queue->first != NULL && queue->first->stage == VERIFY_DONE ? queue->first : NULL;
-}
-
-struct verify_job *
-verify_queue_pop(struct verify_queue *queue)
-{
-    struct verify_job *job = queue->first;
-    if (job != NULL) {
-        queue->first = job->next;
-        queue->bytes -= bytes_held(job);
-        queue->unverified -= job->stage == VERIFY_DONE ? 0 : 1;
-        if (queue->first == NULL) {
-            queue->last = &queue->first;
-        }
-        if (queue->waiting == job) {
-            queue->waiting = job->next;
-        }
-    }
-    return job;
 }

@@ -1,9 +1,10 @@
-/* Verify jobs: one SUBMIT frame each, waiting in order of arrival for its signatures to be checked
- * and then for its turn. */
+/* Verify jobs: one SUBMIT frame each, waiting for its signatures to be checked and then for its
+ * turn. */
 #ifndef REFLOOP_BROKER_VERIFY_JOB_H
 #define REFLOOP_BROKER_VERIFY_JOB_H
 
 #include "broker/broker.h"
+#include "lib/base/map.h"
 
 enum verify_stage { VERIFY_WAITING, VERIFY_TAKEN, VERIFY_DONE };
 
@@ -40,23 +41,43 @@ void verify_job_open(struct bytes bytes, const struct network_id *network,
                      const struct sign_public *signer, struct verified_root *memory,
                      struct verified *verified_out);
 
-/* In order of arrival. Owns every job in it, also those taken to another thread. */
-struct verify_queue {
-    struct verify_job *first;
-    struct verify_job **last;   /* where the next one is hung */
-    struct verify_job *waiting; /* first that nobody has taken */
-    size_t bytes;
-    size_t unverified; /* not done yet */
+/* Jobs waiting, being checked and done. Each peer has a lane of its own, in order of arrival; the
+ * lanes are served in turn, so that who says much waits for itself and not before others. Owns
+ * every job in it, also those taken to another thread. */
+enum {
+    VERIFY_AHEAD_STATEMENTS = 128, /* taken and not done: what a newcomer waits for at most */
+    /* Of a peer that has so many with the threads no further job is taken, so that one frame full
+     * of statements keeps one thread and not all. */
+    VERIFY_AHEAD_OF_PEER = 32,
 };
 
-void verify_queue_init(struct verify_queue *queue);
+struct verify_lane;
+
+struct verify_lanes {
+    struct verify_lane *first, **last;
+};
+
+struct verify_queue {
+    struct map *lanes; /* by peer */
+    struct verify_lanes todo, ready;
+    size_t bytes;
+    size_t unverified; /* jobs not done yet */
+    size_t ahead;      /* statements taken and not done */
+    size_t done;       /* statements done */
+};
+
+enum err verify_queue_init(struct verify_queue *queue) MUST_CHECK;
 void verify_queue_done(struct verify_queue *queue);
-void verify_queue_push(struct verify_queue *queue, struct verify_job *job);
+/* ERR_MEMORY: the job is still the caller's. */
+enum err verify_queue_push(struct verify_queue *queue, struct verify_job *job) MUST_CHECK;
+/* NULL when there is none, or enough are taken already. */
 struct verify_job *verify_queue_take(struct verify_queue *queue);
 /* Notes that a job taken before is done. */
 void verify_queue_done_with(struct verify_queue *queue, struct verify_job *job);
-/* The first job when it is done, NULL otherwise: a later one never passes an earlier one. */
+/* The job whose turn it is, when it is done: a later one of a peer never passes its earlier one.
+ * NULL when there is none. */
 struct verify_job *verify_queue_ready(const struct verify_queue *queue);
+/* The same, which is the caller's from here on. */
 struct verify_job *verify_queue_pop(struct verify_queue *queue);
 
 #endif

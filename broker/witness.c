@@ -82,7 +82,7 @@ refuse(struct dispatch_call *call, enum err code)
 {
     struct broker *broker = call->broker;
     unsigned dropped = 0;
-    state_count_refusal(broker, code);
+    refusals_count(broker, call->session, code);
     if (logging_allowed(&broker->witness_lines, call->now.boot_ms, LINES_BURST, LINES_WINDOW_MS,
                         &dropped)) {
         logging_line(LOGGING_WARNING, "witness.does-not-fit", "member=%s size=%llu",

@@ -8,7 +8,7 @@
 #include "broker/admin/talk.h"
 #include "lib/edge/fields.h"
 
-enum { FILL_WARN_PERCENT = 80, ERR_NUMBERS = 128 };
+enum { FILL_WARN_PERCENT = 80, ERR_NUMBERS = 128, CLOCK_DOUBT_MS = 2 * 60 * 1000 };
 
 static unsigned long long
 number(const json_t *object, const char *name)
@@ -55,6 +55,23 @@ print_members(const json_t *status, const json_t *members, FILE *out)
              number(status, "members_online"), active, active == 1 ? " is" : "s are", invited);
 }
 
+/* It cannot be undone, but nobody should look for another reason. */
+static void
+print_log_ahead(const json_t *status, int64_t newest_ms, FILE *out)
+{
+    int64_t clock_ms = 0;
+    char span[CLOCK_TEXT_BYTES];
+    if (!fields_time(status, "clock", &clock_ms) || newest_ms - clock_ms < CLOCK_DOUBT_MS) {
+        return;
+    }
+    clock_format_span(newest_ms - clock_ms, span);
+    say_line(out,
+             "THE LOG IS %s ahead of this machine's clock: the clock is behind now, or was ahead "
+             "once. Set it right if it is wrong. Order and effect do not suffer; the times of "
+             "entries, and when invites end, go by the log until the clock has come up to it.",
+             span);
+}
+
 static void
 print_log(const json_t *status, FILE *out)
 {
@@ -66,6 +83,7 @@ print_log(const json_t *status, FILE *out)
     say_line(out, "The log has %llu entr%s and %llu loop%s; its newest entry is of %s.",
              number(status, "entries"), number(status, "entries") == 1 ? "y" : "ies",
              number(status, "loops"), say_plural(fields_count(status, "loops")), newest);
+    print_log_ahead(status, newest_ms, out);
     say_line(out,
              "Since the start %llu statement%s %s accepted, %llu of them crossed with an earlier "
              "one and changed nothing, %llu came again.",
@@ -133,6 +151,41 @@ text_of(const char *name)
 }
 
 static void
+print_refused_member(const json_t *refused, FILE *out)
+{
+    int64_t first_ms = 0;
+    int64_t last_ms = 0;
+    char first[CLOCK_TEXT_BYTES] = "?";
+    char last[CLOCK_TEXT_BYTES] = "?";
+    if (fields_time(refused, "first", &first_ms)) {
+        say_time(first_ms, first);
+    }
+    if (fields_time(refused, "last", &last_ms)) {
+        say_time(last_ms, last);
+    }
+    say_line(out, "  %s: %llu refused: %s (since %s, last %s)", fields_text(refused, "org"),
+             number(refused, "count"), fields_text(refused, "code"), first, last);
+}
+
+/* Whose they were: a number alone tells nobody whom to telephone. */
+static void
+print_refused_members(const json_t *status, FILE *out)
+{
+    const json_t *members = json_object_get(status, "refused_members");
+    unsigned long long more = number(status, "refused_members_more");
+    if (json_array_size(members) == 0) {
+        return;
+    }
+    say_line(out, "By organization, the latest first:");
+    for (size_t i = 0; i < json_array_size(members); i++) {
+        print_refused_member(json_array_get(members, i), out);
+    }
+    if (more > 0) {
+        say_line(out, "  and %llu older.", more);
+    }
+}
+
+static void
 print_refused(const json_t *status, FILE *out)
 {
     json_t *refused = json_object_get(status, "refused");
@@ -147,6 +200,7 @@ print_refused(const json_t *status, FILE *out)
     {
         say_line(out, "%8lld  %s: %s", (long long)json_integer_value(count), name, text_of(name));
     }
+    print_refused_members(status, out);
     unsigned long long strangers = number(status, "handshakes_refused");
     unsigned long long dropped = number(status, "dropped");
     if (strangers > 0) {
@@ -156,6 +210,44 @@ print_refused(const json_t *status, FILE *out)
     if (dropped > 0) {
         say_line(out, "%llu message%s without a shape or a sender %s dropped.", dropped,
                  say_plural(dropped), dropped == 1 ? "was" : "were");
+    }
+}
+
+static const struct {
+    const char *name, *words;
+} closings[] = {
+    {"crowded", "for being more than a member may have with one key"},
+    {"silent", "for never saying a word"},
+    {"unfinished", "for sending what has no end"},
+    {"short", "because they said nothing and room was needed"},
+};
+
+static void
+print_connections(const json_t *status, FILE *out)
+{
+    const json_t *connections = json_object_get(status, "connections");
+    const json_t *closed = json_object_get(connections, "closed");
+    unsigned long long lost = number(connections, "not_accepted");
+    if (!json_is_object(connections)) {
+        return;
+    }
+    say_line(out,
+             "%llu connection%s came in since the start, %llu of them shook hands; %llu %s open.",
+             number(connections, "came"), say_plural(fields_count(connections, "came")),
+             number(connections, "handshakes"), number(connections, "open"),
+             number(connections, "open") == 1 ? "is" : "are");
+    for (size_t i = 0; i < ARRAY_LEN(closings); i++) {
+        unsigned long long n = number(closed, closings[i].name);
+        if (n > 0) {
+            say_line(out, "%llu connection%s %s closed %s.", n, say_plural(n),
+                     n == 1 ? "was" : "were", closings[i].words);
+        }
+    }
+    if (lost > 0) {
+        say_line(out,
+                 "THERE WERE TOO FEW FILE DESCRIPTORS: %llu time%s a connection could not be "
+                 "taken. Raise LimitNOFILE.",
+                 lost, say_plural(lost));
     }
 }
 
@@ -171,6 +263,7 @@ cmd_print_status(const json_t *status, const json_t *members, FILE *out)
     print_log(status, out);
     print_witnesses(status, out);
     print_disk(status, out);
+    print_connections(status, out);
     print_refused(status, out);
 }
 

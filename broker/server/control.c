@@ -8,6 +8,8 @@
 #include "lib/base/text.h"
 #include "lib/trust/token.h"
 
+enum { REFUSED_SHOWN = 64 };
+
 /* json_pack with "o" takes references also of NULL members and then fails as a whole: out of memory
  * is one NULL at the end. */
 static json_t *
@@ -48,6 +50,44 @@ refusals(const struct broker_status *status)
     return counts;
 }
 
+/* The newest of what members were refused, newest first; returns how many there are in all. */
+static size_t
+find_newest(const struct broker *broker, struct broker_refused newest[REFUSED_SHOWN])
+{
+    struct broker_refused refused;
+    uint64_t cursor = 0;
+    size_t n = 0;
+    for (; broker_next_refused(broker, &cursor, &refused); n++) {
+        size_t place = n < REFUSED_SHOWN ? n : REFUSED_SHOWN;
+        for (; place > 0 && newest[place - 1].last_ms < refused.last_ms; place--) {
+            if (place < REFUSED_SHOWN) {
+                newest[place] = newest[place - 1];
+            }
+        }
+        if (place < REFUSED_SHOWN) {
+            newest[place] = refused;
+        }
+    }
+    return n;
+}
+
+static json_t *
+refused_members(const struct broker *broker, uint64_t *more_out)
+{
+    struct broker_refused newest[REFUSED_SHOWN];
+    size_t n = find_newest(broker, newest);
+    size_t shown = n < REFUSED_SHOWN ? n : REFUSED_SHOWN;
+    json_t *list = json_array();
+    for (size_t i = 0; i < shown; i++) {
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:s, s:o, s:o, s:o}", "org", newest[i].org, "code",
+                            err_name(newest[i].code), "count", json_number(newest[i].n), "first",
+                            json_time(newest[i].first_ms), "last", json_time(newest[i].last_ms)));
+    }
+    *more_out = n - shown;
+    return list;
+}
+
 static json_t *
 network(const struct control_view *view)
 {
@@ -86,25 +126,44 @@ witnesses(const struct broker *broker, const struct broker_status *status, struc
                      json_number(control_recover_members(broker)), "since", json_time(began_ms));
 }
 
+/* What came to the port, whoever it was: not all of it ever becomes a message. */
+static json_t *
+connections(const struct control_view *view)
+{
+    json_t *closed = json_object();
+    for (unsigned i = 0; i < CONNECTIONS_REASONS; i++) {
+        enum connections_reason reason = (enum connections_reason)i;
+        (void)json_object_set_new(closed, connections_reason_name(reason),
+                                  json_number(connections_closed(view->connections, reason)));
+    }
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "open",
+                     json_number(connections_open(view->connections)), "came",
+                     json_number(view->connected), "not_accepted", json_number(view->not_accepted),
+                     "handshakes", json_number(view->handshakes), "closed", closed);
+}
+
 static json_t *
 answer_status(struct control_view *view, json_t *request, struct instant now)
 {
     struct broker_status status;
+    uint64_t more = 0;
     (void)request;
     broker_get_status(view->broker, &status);
+    json_t *members = refused_members(view->broker, &more);
     return json_pack(
-        "{s:b, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
-        "s:o, s:o, s:o}",
+        "{s:b, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:i, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "ok", 1, "network", network(view), "version", REFLOOP_VERSION, "started",
         json_time(view->started_ms), "listen", view->listen, "entries", json_number(status.entries),
-        "loops", json_number(status.loops), "log_time", json_time(status.log_time_ms),
-        "members_online", json_number(count_online(view->broker, now)), "read_only",
-        (int)status.read_only, "fill_percent", (int)status.fill_percent, "accepted",
+        "loops", json_number(status.loops), "log_time", json_time(status.log_time_ms), "clock",
+        json_time(now.wall_ms), "members_online", json_number(count_online(view->broker, now)),
+        "read_only", (int)status.read_only, "fill_percent", (int)status.fill_percent, "accepted",
         json_number(status.accepted), "superseded", json_number(status.superseded), "duplicates",
-        json_number(status.duplicates), "refused", refusals(&status), "handshakes_refused",
-        json_number(view->handshakes_refused), "dropped", json_number(view->dropped),
-        "checkpoint_size", json_number(status.checkpoint_size), "witnesses",
-        witnesses(view->broker, &status, now), "recovery",
+        json_number(status.duplicates), "refused", refusals(&status), "refused_members", members,
+        "refused_members_more", json_number(more), "connections", connections(view),
+        "handshakes_refused", json_number(view->handshakes_refused), "dropped",
+        json_number(view->dropped), "checkpoint_size", json_number(status.checkpoint_size),
+        "witnesses", witnesses(view->broker, &status, now), "recovery",
         status.recovering ? control_recover_json(view->broker) : json_null());
 }
 
@@ -128,13 +187,16 @@ static json_t *
 answer_members(struct control_view *view, json_t *request, struct instant now)
 {
     const struct directory *directory = broker_directory(view->broker);
+    struct broker_status status;
     json_t *members = json_array();
     (void)request;
+    broker_get_status(view->broker, &status);
     for (size_t i = 0; i < directory_count(directory); i++) {
         (void)json_array_append_new(members,
                                     one_member(view->broker, directory_at(directory, i), now));
     }
-    return json_pack("{s:b, s:o}", "ok", 1, "members", members);
+    return json_pack("{s:b, s:o, s:o}", "ok", 1, "log_time", json_time(status.log_time_ms),
+                     "members", members);
 }
 
 static json_t *

@@ -7,14 +7,18 @@
  * Hazards of libzmq that shape this file: a ROUTER without ZAP lets everybody in, so the ZAP socket
  * is bound first and a stranger is tried before we say ready; sends never wait; a multipart message
  * is handed up only as a whole, so more than two frames are dropped unread; heartbeats can abort
- * the process, so agents ping in the application. */
+ * the process, so agents ping in the application; with ROUTER_HANDOVER whoever knows a routing id
+ * takes its owner's messages, so a second one with the same is left unheard. */
 #include "broker/server/server.h"
 
 #include <czmq.h>
 #include <string.h>
 #include <zmq.h>
 
+#include "broker/server/connections.h"
 #include "broker/server/control.h"
+#include "broker/server/endpoint.h"
+#include "broker/server/upkeep.h"
 #include "broker/server/verify_pool.h"
 #include "broker/zap.h"
 #include "lib/base/secret.h"
@@ -22,22 +26,24 @@
 #include "lib/edge/daemon.h"
 
 #define ZAP_ENDPOINT "inproc://zeromq.zap.01"
+#define EVENTS_ENDPOINT "inproc://refloop.events"
 #define TEST_ENDPOINT "inproc://refloop.self-test.%d" /* one for each attempt */
 
 enum {
     ENFORCE_ZAP_DOMAIN =
         93, /* ZMQ_ZAP_ENFORCE_DOMAIN: works in the stable library, its name is hidden */
-    HIGH_WATER = 128,
+    SEND_HIGH_WATER = 128,
+    FRAME_SLACK_BYTES = 1024, /* for what CURVE adds: the largest frame must still come through */
     HANDSHAKE_MS = 10 * 1000,
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_INTERVAL_S = 10,
     KEEPALIVE_COUNT = 3,
     FRAMES_PER_TURN = 256,
-    TEND_MS = 1000,
+    RECEIVE_MS = 1, /* then what has come is written, so that one cannot keep all others waiting */
+    HANDSHAKES_PER_TURN = 32,
     SELF_TEST_MS = 2000,
     SELF_TEST_ATTEMPTS = 5,
     FIXED_ITEMS = 4,
-    TCP_PREFIX_LEN = 6, /* "tcp://" */
 };
 
 enum item { ITEM_ROUTER, ITEM_ZAP, ITEM_POOL, ITEM_SIGNAL };
@@ -46,13 +52,13 @@ struct server {
     struct setup *setup;
     struct broker *broker;
     zsock_t *router, *zap;
+    void *events; /* of the router: who came, and who shook hands */
     struct verify_pool *pool;
     struct control_server *control;
     struct control_view view;
     int signal_fd;
     char endpoint[LIMIT_ENDPOINT_BYTES + 1];
-    int64_t tended_ms;
-    bool was_read_only;
+    struct upkeep upkeep;
     bool serves; /* the self-test is behind us: until then nobody unknown is let in at all */
 };
 
@@ -61,6 +67,10 @@ server_done(struct server *server)
 {
     control_server_close(server->control);
     verify_pool_free(server->pool);
+    connections_free(server->upkeep.connections);
+    if (server->events != NULL) {
+        (void)zmq_close(server->events); /* a socket we made */
+    }
     zsock_destroy(&server->router);
     zsock_destroy(&server->zap);
 }
@@ -169,10 +179,9 @@ set_options(zsock_t *router, const struct setup *setup)
     zsock_set_zap_domain(router, ZAP_DOMAIN);
     (void)zmq_setsockopt(zsock_resolve(router), ENFORCE_ZAP_DOMAIN, &enforce, sizeof(enforce));
     zsock_set_router_mandatory(router, 1);
-    zsock_set_router_handover(router, 1);
-    zsock_set_maxmsgsize(router, LIMIT_FRAME_BYTES);
-    zsock_set_sndhwm(router, HIGH_WATER);
-    zsock_set_rcvhwm(router, HIGH_WATER);
+    zsock_set_maxmsgsize(router, LIMIT_FRAME_BYTES + FRAME_SLACK_BYTES);
+    zsock_set_sndhwm(router, SEND_HIGH_WATER);
+    zsock_set_rcvhwm(router, CONNECTIONS_WAITING_FRAMES);
     zsock_set_handshake_ivl(router, HANDSHAKE_MS);
     zsock_set_tcp_keepalive(router, 1);
     zsock_set_tcp_keepalive_idle(router, KEEPALIVE_IDLE_S);
@@ -182,19 +191,17 @@ set_options(zsock_t *router, const struct setup *setup)
     zsock_set_linger(router, 0);
 }
 
-static enum err
-write_endpoint(const struct server *server, struct complaint *complaint)
+/* ZeroMQ waits with everything else when its events find no room, so there is room without end. */
+static bool
+open_events(struct server *server)
 {
-    char path[FILE_PATH_MAX];
-    char line[LIMIT_ENDPOINT_BYTES + 2];
-    (void)text_format(line, sizeof(line), "%s\n", server->endpoint); /* it fits */
-    enum err err = file_path(path, server->setup->home, SERVER_ENDPOINT_NAME);
-    if (err == ERR_OK) {
-        err = file_replace(path, bytes_of_text(line), 0644);
-    }
-    return err == ERR_OK ? ERR_OK
-                         : complain(complaint, err, "%s/%s cannot be written: %s",
-                                    server->setup->home, SERVER_ENDPOINT_NAME, err_text(err));
+    const int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+    const int no_limit = 0;
+    server->events = zmq_socket(zsys_init(), ZMQ_PAIR);
+    return server->events != NULL &&
+           zmq_setsockopt(server->events, ZMQ_RCVHWM, &no_limit, sizeof(no_limit)) == 0 &&
+           zmq_socket_monitor(zsock_resolve(server->router), EVENTS_ENDPOINT, events) == 0 &&
+           zmq_connect(server->events, EVENTS_ENDPOINT) == 0;
 }
 
 static enum err
@@ -206,7 +213,10 @@ open_router(struct server *server, struct complaint *complaint)
         return complain(complaint, ERR_IO, "no socket could be made");
     }
     set_options(server->router, server->setup);
-    if (strncmp(listen, "tcp://", TCP_PREFIX_LEN) != 0) {
+    if (!open_events(server)) {
+        return complain(complaint, ERR_IO, "the router's events cannot be watched");
+    }
+    if (!endpoint_is_tcp(listen)) {
         return complain(complaint, ERR_CONFIG, "listen must be tcp://address:port, not %s", listen);
     }
     if (zsock_bind(server->router, "%s", listen) < 0) {
@@ -220,7 +230,10 @@ open_router(struct server *server, struct complaint *complaint)
     }
     memcpy(server->endpoint, bound, len + 1);
     server->view.listen = server->endpoint;
-    return write_endpoint(server, complaint);
+    enum err err = connections_new(endpoint_port(server->endpoint), &server->upkeep.connections);
+    server->view.connections = server->upkeep.connections;
+    return err == ERR_OK ? endpoint_write(server->setup->home, server->endpoint, complaint)
+                         : complain(complaint, err, "connections cannot be watched");
 }
 
 /* --- the self-test: a key that nobody knows must not get in --- */
@@ -241,21 +254,6 @@ self_test_done(struct self_test *test)
     secret_wipe(&test->secret, sizeof(test->secret));
 }
 
-/* Where we ourselves reach what is bound: an unspecified address is not one to connect to. */
-static void
-reachable(const char *endpoint, char out[LIMIT_ENDPOINT_BYTES + 1])
-{
-    static const char *const from[] = {"tcp://0.0.0.0:", "tcp://[::]:"};
-    static const char *const to[] = {"tcp://127.0.0.1:", "tcp://[::1]:"};
-    (void)text_format(out, LIMIT_ENDPOINT_BYTES + 1, "%s", endpoint);
-    for (size_t i = 0; i < ARRAY_LEN(from); i++) {
-        size_t len = strlen(from[i]);
-        if (strncmp(endpoint, from[i], len) == 0) {
-            (void)text_format(out, LIMIT_ENDPOINT_BYTES + 1, "%s%s", to[i], endpoint + len);
-        }
-    }
-}
-
 static bool
 self_test_connect(const struct server *server, int attempt, struct self_test *test)
 {
@@ -264,7 +262,7 @@ self_test_connect(const struct server *server, int attempt, struct self_test *te
     struct curve_public public_key;
     int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     int ipv6 = server->setup->config.ipv6 ? 1 : 0;
-    reachable(server->endpoint, endpoint);
+    endpoint_reachable(server->endpoint, endpoint);
     (void)text_format(events_at, sizeof(events_at), TEST_ENDPOINT, attempt); /* it fits */
     curve_new_pair(&public_key, &test->secret);
     test->client = zsock_new(ZMQ_DEALER);
@@ -302,6 +300,16 @@ monitor_event(void *monitor)
     }
     close_messages(messages, n < ARRAY_LEN(messages) ? n : ARRAY_LEN(messages));
     return event;
+}
+
+static void
+count_events(struct server *server)
+{
+    for (int event; (event = monitor_event(server->events)) != 0;) {
+        server->view.connected += event == ZMQ_EVENT_ACCEPTED ? 1 : 0;
+        server->view.not_accepted += event == ZMQ_EVENT_ACCEPT_FAILED ? 1 : 0;
+        server->view.handshakes += event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? 1 : 0;
+    }
 }
 
 enum verdict { KEPT_OUT, LET_IN, UNANSWERED };
@@ -375,7 +383,12 @@ receive_one(struct server *server, struct instant now, enum err *err_out)
         return false;
     }
     bool has_shape = n == 2 && zmq_msg_size(&messages[0]) == ROUTE_BYTES;
-    if (has_shape && find_peer(&messages[1], &peer)) {
+    bool has_peer = n > 1 && find_peer(&messages[1], &peer);
+    if (has_peer) {
+        int fd = zmq_msg_get(&messages[1], ZMQ_SRCFD);
+        connections_heard(server->upkeep.connections, fd, &peer, now.boot_ms);
+    }
+    if (has_shape && has_peer) {
         memcpy(route.bytes, zmq_msg_data(&messages[0]), sizeof(route.bytes));
         *err_out = broker_receive(server->broker, &peer, &route, message_bytes(&messages[1]), now);
     } else {
@@ -383,18 +396,6 @@ receive_one(struct server *server, struct instant now, enum err *err_out)
     }
     close_messages(messages, n < ARRAY_LEN(messages) ? n : ARRAY_LEN(messages));
     return true;
-}
-
-static enum err
-receive_some(struct server *server, struct instant now)
-{
-    enum err err = ERR_OK;
-    for (int i = 0; i < FRAMES_PER_TURN && err == ERR_OK; i++) {
-        if (!receive_one(server, now, &err)) {
-            break;
-        }
-    }
-    return err;
 }
 
 static void
@@ -407,6 +408,20 @@ move_jobs(struct server *server, struct instant now)
     while (verify_pool_has_room(server->pool) && (job = broker_take_job(server->broker)) != NULL) {
         verify_pool_push(server->pool, job);
     }
+}
+
+static enum err
+receive_some(struct server *server, struct instant now)
+{
+    enum err err = ERR_OK;
+    int64_t end_ms = now.boot_ms + RECEIVE_MS;
+    for (int i = 0; i < FRAMES_PER_TURN && err == ERR_OK; i++) {
+        if (clock_now().boot_ms > end_ms || !receive_one(server, now, &err)) {
+            break;
+        }
+        move_jobs(server, now); /* so that signatures are checked meanwhile */
+    }
+    return err;
 }
 
 static void
@@ -424,33 +439,6 @@ send_all(struct server *server)
     }
 }
 
-static void
-tend(struct server *server, struct instant now)
-{
-    struct broker_status status;
-    if (now.boot_ms - server->tended_ms < TEND_MS) {
-        return;
-    }
-    server->tended_ms = now.boot_ms;
-    broker_tend(server->broker, now);
-    broker_get_status(server->broker, &status);
-    if (status.read_only != server->was_read_only) {
-        server->was_read_only = status.read_only;
-        logging_line(status.read_only ? LOGGING_ERROR : LOGGING_INFO,
-                     status.read_only ? "store.full" : "store.writable", "fill_percent=%u",
-                     status.fill_percent);
-    }
-}
-
-static long
-wait_ms(const struct server *server, struct instant now)
-{
-    int64_t tend_ms = server->tended_ms + TEND_MS - now.boot_ms;
-    int64_t turn_ms = broker_turn_wait_ms(server->broker, now);
-    int64_t least_ms = turn_ms >= 0 && turn_ms < tend_ms ? turn_ms : tend_ms;
-    return least_ms > 0 ? (long)least_ms : 0;
-}
-
 static enum err
 work(struct server *server, struct instant now)
 {
@@ -460,7 +448,7 @@ work(struct server *server, struct instant now)
         err = broker_turn(server->broker, now);
     }
     if (err == ERR_OK) {
-        tend(server, now);
+        upkeep_turn(&server->upkeep, now);
         send_all(server);
     }
     return err;
@@ -505,7 +493,8 @@ loop(struct server *server)
     struct pollfd fds[CONTROL_CONNECTIONS_MAX + 1];
     for (;;) {
         size_t n = add_control_items(server, fds, items + FIXED_ITEMS);
-        int rc = zmq_poll(items, (int)(FIXED_ITEMS + n), wait_ms(server, clock_now()));
+        int rc =
+            zmq_poll(items, (int)(FIXED_ITEMS + n), upkeep_wait_ms(&server->upkeep, clock_now()));
         if (rc < 0 && zmq_errno() != EINTR) {
             return ERR_IO;
         }
@@ -513,8 +502,9 @@ loop(struct server *server)
         if (daemon_signals_take(server->signal_fd) == DAEMON_SIGNAL_STOP) {
             return ERR_OK;
         }
-        while (answer_zap(server)) {
+        for (int i = 0; i < HANDSHAKES_PER_TURN && answer_zap(server); i++) {
         }
+        count_events(server);
         enum err err = work(server, now);
         if (err == ERR_OK && rc >= 0) {
             turn_control(server, fds, items + FIXED_ITEMS, n, now);
@@ -565,14 +555,17 @@ server_run(struct setup *setup, int signal_fd, struct complaint *complaint)
     CLEANUP(server_done)
     struct server server = {.setup = setup,
                             .broker = setup->broker,
+                            .upkeep = {.broker = setup->broker},
                             .view = {.broker = setup->broker, .started_ms = clock_now().wall_ms},
                             .signal_fd = signal_fd};
     struct broker_status status;
+    upkeep_check_limit(&server.upkeep);
     enum err err = open_all(&server, complaint);
     if (err != ERR_OK) {
         return err;
     }
-    server.view.handshakes_refused = 0; /* the self-test's own */
+    count_events(&server);
+    server.view.handshakes_refused = server.view.connected = 0; /* the self-test's own */
     server.serves = true;
     broker_get_status(setup->broker, &status);
     logging_line(LOGGING_INFO, "broker.ready", "endpoint=%s entries=%llu", server.endpoint,

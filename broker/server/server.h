@@ -4,8 +4,6 @@
 
 #include "broker/server/setup.h"
 
-#define SERVER_ENDPOINT_NAME "endpoint" /* HOME/endpoint: what is really bound */
-
 /* Binds, proves that strangers are kept out, serves until `signal_fd` says stop. ERR_OK after an
  * orderly stop; otherwise the sentence is in the complaint. */
 enum err server_run(struct setup *setup, int signal_fd, struct complaint *complaint) MUST_CHECK;

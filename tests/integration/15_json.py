@@ -45,10 +45,10 @@ STATUS_PARTS = {
     "loops": {"total": NUMBER, "open": NUMBER, "needs_me": NUMBER, "undelivered": NUMBER, "refused": NUMBER},
 }
 ADMIN_STATUS = {
-    "ok": FLAG, "version": TEXT, "started": TIME, "listen": TEXT, "network": OBJECT, "entries": NUMBER, "loops": NUMBER, "log_time": TIME,
+    "ok": FLAG, "version": TEXT, "started": TIME, "listen": TEXT, "network": OBJECT, "entries": NUMBER, "loops": NUMBER, "log_time": TIME, "clock": TIME,
     "members_online": NUMBER, "checkpoint_size": NUMBER, "witnesses": OBJECT + MAYBE, "recovery": OBJECT + MAYBE, "read_only": FLAG,
     "fill_percent": NUMBER, "accepted": NUMBER, "superseded": NUMBER, "duplicates": NUMBER, "refused": OBJECT, "handshakes_refused": NUMBER,
-    "dropped": NUMBER,
+    "dropped": NUMBER, "refused_members": LIST, "refused_members_more": NUMBER, "connections": OBJECT,
 }
 ADMIN_STATUS_PARTS = {
     "network": {"id": TEXT, "name": TEXT, "fingerprint": TEXT, "endpoint": TEXT},

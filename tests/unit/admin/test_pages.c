@@ -45,7 +45,10 @@ static const char status_text[] =
     "0.0.0.0:7707\",\"entries\":120,\"loops\":1,"
     "\"log_time\":\"2026-11-21T09:30:00Z\",\"members_online\":1,\"read_only\":false,"
     "\"fill_percent\":2,\"accepted\":110,\"superseded\":1,\"duplicates\":3,"
-    "\"refused\":{\"wrong-state\":3,\"revoked\":1,\"brand-new\":2},\"handshakes_refused\":1,"
+    "\"refused\":{\"wrong-state\":3,\"revoked\":1,\"brand-new\":2},\"refused_members\":["
+    "{\"org\":\"ash\\u001b-rogue\",\"code\":\"wrong-state\",\"count\":3,"
+    "\"first\":\"2026-11-21T08:20:00Z\",\"last\":\"2026-11-21T09:25:00Z\"}],"
+    "\"refused_members_more\":7,\"handshakes_refused\":1,"
     "\"dropped\":0,\"checkpoint_size\":120,\"witnesses\":{\"size\":112,\"cosigned\":1,"
     "\"members\":2,\"since\":\"2026-11-21T09:29:00Z\"},\"recovery\":null}";
 
@@ -187,6 +190,8 @@ test_status(void **state)
         "3  wrong-state: the loop's state does not allow this step",
         "1  revoked: ",
         "2  brand-new: a reason this version",
+        "ash?-rogue: 3 refused: wrong-state (since 2026-11-21 08:20, last 2026-11-21 09:25)",
+        "and 7 older.",
         "1 connection with an unknown key was turned away.",
     };
     json_auto_t *status = json_loads(status_text, 0, NULL);
@@ -207,10 +212,12 @@ test_status_of_a_sick_broker(void **state)
     assert_int_equal(json_object_set_new(status, "read_only", json_true()), 0);
     assert_int_equal(json_object_set_new(status, "fill_percent", json_integer(85)), 0);
     assert_int_equal(json_object_set_new(status, "refused", json_object()), 0);
+    assert_int_equal(json_object_del(status, "refused_members"), 0);
     CLEANUP(free_text) char *page = status_page(status);
     assert_non_null(strstr(page, "THE DISK IS FULL"));
     assert_non_null(strstr(page, "85 % full: raise map_max_gib"));
     assert_non_null(strstr(page, "No statement or message was refused"));
+    assert_null(strstr(page, "By organization"));
 }
 
 static char *
