@@ -38,6 +38,11 @@ class OneLine(unittest.TestResult):
         super().addFailure(test, err)
         self.outcome = "FAILED"
 
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self.outcome = "FAILED"
+
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
         self.outcome = f"skipped ({reason})"
@@ -47,7 +52,9 @@ class OneLine(unittest.TestResult):
         goal = (test.shortDescription() or str(test)).rstrip(".")
         print(f"{self.outcome:7} integration: {goal} ({time.monotonic() - self.begin:.0f} s)", flush=True)
         if self.outcome == "FAILED":
-            print((self.errors + self.failures)[-1][1], flush=True)
+            for who, text in self.errors + self.failures:
+                if getattr(who, "test_case", who) is test:
+                    print(text, flush=True)
 
 
 def all_tests():
@@ -63,8 +70,9 @@ def run_here(tests):
     """Returns passed, failed, skipped."""
     result = OneLine()
     unittest.TestSuite(tests).run(result)
-    failed = len(result.errors) + len(result.failures)
-    prepared_badly = sum(not isinstance(test, unittest.TestCase) for test, _ in result.errors)
+    troubled = {getattr(test, "test_case", test) for test, _ in result.errors + result.failures}  # one of many parts fails once
+    failed = len(troubled)
+    prepared_badly = sum(not isinstance(test, unittest.TestCase) for test in troubled)
     return result.testsRun - (failed - prepared_badly) - len(result.skipped), failed, len(result.skipped)
 
 
@@ -87,7 +95,7 @@ def groups_of(tests):
     groups = {}
     for test in tests:
         kind = type(test)
-        together = "setUpClass" in vars(kind)
+        together = kind.setUpClass.__func__ is not unittest.TestCase.setUpClass.__func__
         name = kind.__module__ + "." + kind.__qualname__ if together else test.id()
         groups.setdefault((getattr(kind, "ALONE", False), name), []).append(test.id())
     return groups
