@@ -1,90 +1,61 @@
-"""A TCP relay that breaks: resets, stalls half-open, goes one-way, or cuts in the middle of a frame."""
-import selectors
-import socket
-import struct
+"""The weather between agents and their broker: drives tests/support/fault-proxy, one lane (port) for each agent."""
+import os
+import subprocess
 import threading
 
-FAULTS = ("reset", "stall", "cut", "one-way")
+from rig import BUILD, free_port
+
+# What one lane is told for each kind of fault; {n} is a number of bytes or milliseconds.
+FAULTS = {
+    "reset": "reset both {n}",
+    "cut": "cut both {n}",
+    "cut-up": "cut up {n}",
+    "cut-down": "cut down {n}",
+    "stall": "stall both",
+    "blackhole": "blackhole both",
+    "one-way": "blackhole down",
+    "other-way": "blackhole up",
+    "half-open": "half-open up",
+    "half-closed": "half-open down",
+    "refuse": "refuse",
+    "delay": "delay both {n}",
+    "drip": "drip both {n}",
+}
 
 
 class Proxy:
-    """Relays one port to another; `arm` makes the next bytes meet a fault, `heal` ends it."""
+    """One proxy in front of one broker, with `lanes` ports of its own. Orders are safe from any thread."""
 
-    def __init__(self, port, to_port):
-        self.to_port, self.fault, self.hits = to_port, None, {}
+    def __init__(self, to_port, ports=None, lanes=1, build=None):
+        self.ports = ports or [free_port() for _ in range(lanes)]
+        path = os.path.join(os.path.abspath(build or BUILD), "tests/support/fault-proxy")
         self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", port))
-        self.selector = selectors.DefaultSelector()
-        self.selector.register(self.listener, selectors.EVENT_READ, None)
-        self.running = True
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
+        self.process = subprocess.Popen([path, str(to_port), *map(str, self.ports)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, bufsize=1)
+        if self.process.stdout.readline() != "ready\n":
+            raise AssertionError("the fault proxy cannot listen")
 
-    def arm(self, fault):
+    def order(self, text, lane="all"):
         with self.lock:
-            self.hits[fault] = 0
-            self.fault = fault
+            self.process.stdin.write(f"{lane} {text}\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline().strip()
+        if answer in ("", "not understood"):
+            raise AssertionError(f"the fault proxy did not understand '{lane} {text}'")
+        return answer
 
-    def struck(self, fault):
-        return self.hits.get(fault, 0) > 0
+    def arm(self, fault, lane="all", number=40):
+        self.order(FAULTS[fault].format(n=number), lane)
 
-    def heal(self):
-        with self.lock:
-            self.fault = None
+    def heal(self, lane="all"):
+        """The weather clears: connections that have lost bytes stay lost, what was only held passes."""
+        self.order("pass", lane)
+
+    def counts(self, lane="all"):
+        """What has been done, by name; a fault that was ordered and met nobody is not in it."""
+        return {name: int(value) for name, value in (pair.split("=") for pair in self.order("count", lane).split())}
 
     def close(self):
-        self.running = False
-        self.listener.close()
-        self.thread.join(5)
-
-    def _run(self):
-        while self.running:
-            for key, _ in self.selector.select(0.1):
-                if key.data is None:
-                    self._accept()
-                else:
-                    self._relay(key.fileobj, key.data)
-
-    def _accept(self):
-        try:
-            near, _ = self.listener.accept()
-            far = socket.create_connection(("127.0.0.1", self.to_port))
-        except OSError:
-            return
-        self.selector.register(near, selectors.EVENT_READ, (far, True))
-        self.selector.register(far, selectors.EVENT_READ, (near, False))
-
-    def _relay(self, one, pair):
-        other, outward = pair
-        try:
-            data = one.recv(65536)
-        except OSError:
-            data = b""
-        with self.lock:
-            fault = self.fault if data else None
-            if fault:
-                self.hits[fault] += 1
-        if fault == "stall" or (fault == "one-way" and not outward):
-            return  # swallowed: both ends believe that the connection stands
-        if fault == "cut":
-            data = data[: len(data) // 2]
-        if not data or fault == "reset":
-            self._drop(one, other, fault == "reset")
-            return
-        try:
-            other.sendall(data)
-        except OSError:
-            self._drop(one, other, False)
-            return
-        if fault == "cut":
-            self._drop(one, other, False)
-
-    def _drop(self, one, other, reset):
-        for end in (one, other):
-            try:
-                self.selector.unregister(end)
-            except (KeyError, ValueError):
-                pass
-            if reset:
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            end.close()
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
