@@ -24,12 +24,18 @@ fuzz_start(void)
     started = true;
 }
 
+static inline void
+fuzz_broken(const char *promise)
+{
+    fprintf(stderr, "broken promise: %s\n", promise);
+    abort();
+}
+
 /* Not assert: it must hold in every build. */
 #define FUZZ_HOLDS(condition)                                                                      \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
-            fprintf(stderr, "broken promise: %s\n", #condition);                                   \
-            abort();                                                                               \
+            fuzz_broken(#condition);                                                               \
         }                                                                                          \
     } while (0)
 

@@ -3,7 +3,7 @@
  * to two bytes). Every run is the same, so it is an ordinary test; the search for new inputs is
  * libFuzzer's.
  *
- *   fuzz_x [--rounds=N] FILE-OR-DIRECTORY... */
+ *   fuzz_x [--rounds=N] [--no-shortest] FILE-OR-DIRECTORY... */
 #include <dirent.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -140,15 +140,19 @@ int
 main(int argc, char **argv)
 {
     static const char rounds_option[] = "--rounds=";
-    fuzz_start();
+    bool with_shortest = true;
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], rounds_option, sizeof(rounds_option) - 1) == 0) {
             rounds = strtoul(argv[i] + sizeof(rounds_option) - 1, NULL, 10);
+        } else if (strcmp(argv[i], "--no-shortest") == 0) {
+            with_shortest = false; /* each takes long, and says nothing */
         } else {
             run_path(argv[i]);
         }
     }
-    run_shortest();
+    if (with_shortest) {
+        run_shortest();
+    }
     printf("%lu seeds, %lu inputs\n", n_seeds, n_runs);
     return n_seeds > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
