@@ -160,8 +160,10 @@ check_step(const struct checking *checking, const struct mirror *mirror, const s
         outbox_find_step(outbox_lane(&checking->agent->outbox, loop), step->number);
     bool waits = step->role == mirror->role && step->stage <= STAGE_SENT;
 
-    if (check_content(checking, loop, step->number) != ERR_OK)
-        return differs(checking, loop, "the content of a step does not open");
+    enum err err = check_content(checking, loop, step->number);
+    if (err != ERR_OK)
+        return err == ERR_MEMORY ? err
+                                 : differs(checking, loop, "the content of a step does not open");
     if (step->logged && !has_mark(&mirror->track, step))
         return differs(checking, loop, "a step is shown as logged and is not");
     if (waits != (row != NULL))
