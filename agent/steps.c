@@ -67,7 +67,8 @@ step_decode(struct bytes record, struct step *step_out)
         step.unproved = (enum proof_reason)reader_u8(&reader);
     if (reader_err(&reader) != ERR_OK || step.role >= LOOP_ROLE_COUNT ||
         step.event >= EVENT_COUNT || step.stage > STAGE_REFUSED ||
-        step.state_after >= LOOP_STATE_COUNT)
+        step.state_after >= LOOP_STATE_COUNT ||
+        (step.unproved != PROOF_GOOD && proof_reason_words(step.unproved) == NULL))
         return ERR_CORRUPT;
     *step_out = step;
     return ERR_OK;
