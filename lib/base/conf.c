@@ -353,7 +353,11 @@ parse_line(struct parse *parse, struct bytes line)
                         "%s:%u: a line must read 'key = value' or start with '#'", parse->name,
                         parse->line);
     }
-    return parse_setting(parse, word, trim(rest));
+    struct bytes value = trim(rest);
+    if (value.len > 0 && value.data[0] == '#') {
+        value.len = 0; /* a comment: printed behind a blank it would be read as one */
+    }
+    return parse_setting(parse, word, value);
 }
 
 static enum err

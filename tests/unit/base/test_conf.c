@@ -116,6 +116,8 @@ what_is_wrong_is_said_with_its_line(void **state)
         {"", "x.conf:1: 'endpoint' is missing and has no default: it must be text of 1 to 40 bytes "
              "(Where to connect.)"},
         {"[section]", "x.conf:1: a line must read 'key = value' or start with '#'"},
+        {"window = 5\nendpoint =#b\n",
+         "x.conf:2: 'endpoint' cannot be '': it must be text of 1 to 40 bytes (Where to connect.)"},
         {"= 5", "x.conf:1: a line must read 'key = value' or start with '#'"},
         {"endpoint = a\x1b[2J", "x.conf:1: the line is not plain UTF-8 text"},
         {"# \xff\n", "x.conf:1: the line is not plain UTF-8 text"},
